@@ -1,0 +1,123 @@
+"""Activations begin and end here, and with them the counts of what is still live: in the run, and at each sink that closes
+a scope. Not here: why they begin (`joins`, `routing`) and what follows when a count is zero (`settle`)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from heapq import heappush
+from typing import Any
+
+from actorflow.core.run_state import Instance, RunState, Waiting
+from actorflow.definition.plan import Mode, NodePlan, Sink
+from actorflow.messages import Envelope, Failure, Key
+
+__all__ = ["OF_A_CYCLE", "begin", "end", "look_again", "release", "waiting_at"]
+
+OF_A_CYCLE = frozenset({Mode.QUIET, Mode.GATHER})
+
+
+def begin(
+    state: RunState, node: NodePlan, key: Key, payload: Any, source: int, carried: tuple[Failure, ...] = (), dedup: Hashable | None = None
+) -> Envelope:
+    """Start an activation: count it, and leave its envelope in `state.sends`."""
+    state.outstanding += 1
+    record = state.records[node.index]
+    if record is None:
+        record = state.record(node.index)
+    record.waiting += 1
+    for closing in node.closing:
+        sink = closing.sink
+        waiting = waiting_at(state, sink, key[: closing.depth])
+        if closing.opens:
+            waiting.missing &= ~closing.part
+        waiting.live += 1
+        waiting.opened = True
+    if node.streaming and node.cycle is not None:
+        waiting_at(state, node.cycle.quiet, key[: node.cycle.depth]).ran.add(node.index)
+    state.next_id = id = state.next_id + 1
+    envelope = Envelope(id, node.index, key, payload, source, 1, 0, state.now, dedup, carried)
+    state.sends.append(envelope)
+    return envelope
+
+
+def end(state: RunState, node: NodePlan, key: Key) -> None:
+    """An activation has ended, and whatever it caused has begun."""
+    state.outstanding -= 1
+    for closing in node.closing:
+        release(state, closing.sink, key[: closing.depth])
+
+
+def release(state: RunState, sink: Sink, key: Key) -> None:
+    """One thing less is live that can reach the sink."""
+    waiting = state.tables[sink.index][key]
+    waiting.live -= 1
+    if waiting.live == 0:
+        look_again(state, sink, key)
+
+
+def look_again(state: RunState, sink: Sink, key: Key) -> None:
+    """Have `settle` look at a sink at the end of this step, after all that can feed it."""
+    state.serial += 1
+    heappush(state.due, (sink.turn, state.serial, sink, key))
+
+
+def waiting_at(state: RunState, sink: Sink, key: Key) -> Any:
+    """What the sink waits for under this key, made when first asked for."""
+    table = state.tables.get(sink.index)
+    if table is None:
+        table = state.tables[sink.index] = {}
+    waiting = table.get(key)
+    if waiting is None:
+        waiting = table[key] = _make(state, sink, key)
+    return waiting
+
+
+def _make(state: RunState, sink: Sink, key: Key) -> Waiting:
+    missing = sink.need
+    later = sink.pass_at >= 0 and key[sink.pass_at] != 0
+    if later:
+        missing = sink.later
+    waiting: Waiting
+    if sink.mode is Mode.QUIET:
+        waiting = Instance(missing)
+        assert sink.cycle is not None
+        state.dead.extend((route, (*key, 0), 1, 0) for route in sink.cycle.seeds[-1])
+    else:
+        waiting = Waiting(missing)
+    if sink.mode is Mode.EACH and sink.cycle is not None:
+        waiting_at(state, sink.cycle.quiet, key[: sink.cycle.depth]).ran.add(sink.node)
+    for held in sink.holds:
+        kept_open = waiting_at(state, held.sink, key[: held.depth])
+        kept_open.missing &= ~held.part
+        kept_open.live += 1
+    if sink.late:
+        _hold_open(state, sink, key)
+    if sink.index in state.prefixes:
+        _apply_short_inputs(state, sink, key, waiting, later)
+    if sink.pass_at >= 0 and sink.mode is not Mode.FORGET:
+        assert sink.cycle is not None
+        instance = waiting_at(state, sink.cycle.quiet, key[: sink.cycle.depth])
+        instance.partial[(sink.index, key)] = sink
+    return waiting
+
+
+def _hold_open(state: RunState, sink: Sink, key: Key) -> None:
+    """What waits here may yet reach what its node's activations can reach, although none is live. A cycle's own sinks count
+    only what is live inside: they know of its entries."""
+    for closing in state.plan.nodes[sink.node].closing:
+        if closing.sink.cycle is None or closing.sink.mode not in OF_A_CYCLE:
+            waiting_at(state, closing.sink, key[: closing.depth]).live += 1
+
+
+def _apply_short_inputs(state: RunState, sink: Sink, key: Key, waiting: Waiting, later: bool) -> None:
+    """Resolve for this key what was resolved for a beginning of it."""
+    known = state.prefixes[sink.index]
+    for length in range(sink.depth):
+        for bit, kind, arrival, how in known.get(key[:length], ()):
+            if not waiting.missing & bit or (how and later):
+                continue
+            waiting.missing ^= bit
+            if kind == 2:
+                waiting.cancelled = True
+            elif kind == 0:
+                waiting.arrived.append(arrival)

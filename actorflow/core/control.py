@@ -1,0 +1,114 @@
+"""How a run begins, is sent to, closed and ended. Not here: what its activations cause (`outcomes`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from actorflow.core.activation import begin, look_again, waiting_at
+from actorflow.core.run_state import Resolution, RunState
+from actorflow.core.status import RunStatus
+from actorflow.definition.plan import Mode, NodePlan
+from actorflow.definition.scopes import skipped_by_send
+from actorflow.messages import Key
+
+__all__ = ["Close", "Send", "Start", "Stop", "close", "finish", "send", "start", "stop"]
+
+
+class Start(Struct, frozen=True):
+    """The run begins; its entries get its input, unless it is open."""
+
+
+class Send(Struct, frozen=True):
+    """An open run is sent a payload for one of its nodes."""
+
+    node: int
+    payload: Any
+
+
+class Close(Struct, frozen=True):
+    """An open run is sent nothing more."""
+
+
+class Stop(Struct, frozen=True):
+    """The run is cancelled, or (`timed_out`) its time is over."""
+
+    reason: str
+    timed_out: bool = False
+
+
+def start(state: RunState, message: Start) -> None:
+    """Begin: every entry gets the run's input."""
+    plan = state.plan
+    state.status = RunStatus.RUNNING
+    state.log.append(("run started", -1, (), 0, state.now, len(plan.nodes)))
+    if plan.base:
+        return
+    for entry in plan.definition.entries:
+        node = plan.nodes[entry]
+        begin(state, node, (0,) if node.cycle is not None else (), state.input, -1)
+
+
+def send(state: RunState, message: Send) -> None:
+    """One send to an open run: an activation of that node past its join, under a key of its own; what it cannot reach is
+    skipped for that key."""
+    plan = state.plan
+    node = plan.nodes[message.node]
+    number = state.sent
+    state.sent += 1
+    key: Key = (number,)
+    for route in skipped_by_send(plan, message.node):
+        state.dead.append((route, key, Resolution.SKIPPED, Resolution.PLAINLY))
+    key = (*key, *(0 for _ in range(node.depth - 1)))
+    begin(state, node, key, message.payload, -1)
+    _open_scopes(state, node, key)
+
+
+def _open_scopes(state: RunState, node: NodePlan, key: Key) -> None:
+    """The scopes a sent message is put into count as opened by it."""
+    for closing in node.closing:
+        at = key[: closing.depth]
+        waiting = waiting_at(state, closing.sink, at)
+        if closing.sink.mode is Mode.QUIET and closing.depth > 0:
+            waiting.missing = 0
+        elif closing.part:
+            waiting.missing &= ~closing.part
+        look_again(state, closing.sink, at)
+
+
+def close(state: RunState, message: Close) -> None:
+    """No more sends: scopes that only further sends kept open may close."""
+    state.intake = False
+    for sink in state.plan.sinks:
+        if sink.depth == 0 and sink.groups:
+            waiting = waiting_at(state, sink, ())
+            waiting.missing = 0
+            waiting.opened = True
+            look_again(state, sink, ())
+
+
+def stop(state: RunState, message: Stop) -> None:
+    """Cancel: nothing new starts; what is queued will not run. The router sees to what is at work."""
+    state.stopping = message.reason or "cancelled"
+    state.cancel_asked = True
+    state.reason = message.reason
+    state.timed_out = message.timed_out
+
+
+def finish(state: RunState) -> None:
+    """Nothing is left to do: decide the run's status and close its nodes."""
+    options = state.plan.definition.options
+    if state.cancel_asked:
+        status = RunStatus.CANCELLED
+    elif state.unhandled() or (state.failures and options.handled_failures == "fail"):
+        status = RunStatus.FAILED
+    else:
+        status = RunStatus.COMPLETED
+    state.status = status
+    for index, record in enumerate(state.records):
+        if (record is None or not record.executions) and state.closed[index] in (0, 3):
+            closed = 2 if state.closed[index] == 3 or (state.stopping and status is not RunStatus.COMPLETED) else 1
+            state.closed[index] = closed
+            state.log.append(("closed", index, (), 0, state.now, closed))
+    state.log.append((f"run {status}", -1, (), 0, state.now, state.reason))

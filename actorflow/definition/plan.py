@@ -1,0 +1,168 @@
+"""What follows from a definition for every run of it: the compiled form that the core works on, frozen after `scopes` made it.
+
+Not here: how it is computed (`scopes`), what a run keeps (`core`). The words: an *opener* lengthens keys by one index; a
+node's *depth* is the number of openers its activations are under; a *route* is a connection as the core sees it; a *sink*
+is where arrivals wait: a join, or one of two bookkeeping places (the quiet of a cycle, the end of a join's short inputs).
+
+A sink waits, for each key of its depth, for *parts*. A part is a bit. A connection whose messages have keys as long as the
+sink's is a part of its own, resolved once for each key. Connections with longer keys form one part for each opener they have
+passed next: it stays missing until that opener was opened (or skipped) for the key, and from then on the count of live
+activations under the opener that can reach the sink says whether more may come."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Literal
+
+from msgspec import Struct
+
+from actorflow.definition.model import Connection, Definition
+
+__all__ = ["Closing", "Cycle", "Mode", "NodePlan", "Opener", "Plan", "Route", "Sink"]
+
+
+class Mode(IntEnum):
+    """What becomes of what waits at a sink."""
+
+    ALL = 0
+    FIRST = 1
+    EACH = 2
+    COLLECT = 3
+    GATHER = 4
+    """A collect inside the cycle whose passes it collects: fires whenever nothing live can reach it any more."""
+    QUIET = 5
+    """The end of a cycle instance."""
+    FORGET = 6
+    """The end of what short inputs of an `all` join may still be needed for."""
+
+
+class Opener(Struct, frozen=True):
+    """What lengthens keys: a streaming node, an `each` join, a cycle, or the sends of an open run."""
+
+    kind: Literal["stream", "each", "cycle", "run"]
+    index: int
+
+
+class Closing(Struct):
+    """One sink that an activation may still reach: it counts as live there, for the first `depth` indices of its key.
+    `part` is the part it belongs to (0: none), `opens` says that the activation itself is what opens it."""
+
+    sink: Sink
+    depth: int
+    part: int
+    opens: bool = False
+
+
+class Sink(Struct):
+    """A place where arrivals wait. `need` are the parts missing at first, `later` those in a pass after the first,
+    `whole` those that, when all are dead for a key that is too short, make the sink dead for all keys under it.
+    `turn` orders sinks so that one that can feed another settles before it."""
+
+    index: int
+    node: int
+    mode: Mode
+    depth: int
+    turn: int
+    need: int = 0
+    later: int = 0
+    whole: int = 0
+    groups: bool = False
+    short: bool = False
+    late: bool = False
+    """What waits here may be resolved when nothing is live that could reach it: from outside its scope, or by a cycle's quiet."""
+    pass_at: int = -1
+    n: int = 0
+    listed: bool = False
+    limit: int | None = None
+    holds: tuple[Closing, ...] = ()
+    forgets: tuple[Sink, ...] = ()
+    cycle: Cycle | None = None
+
+
+class Route(Struct):
+    """A connection as the core sees it. `sink` and `bit` say where its messages wait (None: each starts the target), `enters`
+    is the cycle it enters from outside and `gate_bit` where that is counted, `leaves` the cycle it leaves. `concerns`:
+    somebody wants to know when it is skipped. `simple`: it takes every message on the primary port, and each starts the
+    target with the same key."""
+
+    index: int
+    target: int
+    connection: Connection
+    filtered: bool
+    sink: Sink | None = None
+    bit: int = 0
+    enters: Cycle | None = None
+    gate_bit: int = 0
+    leaves: Cycle | None = None
+    back: Cycle | None = None
+    concerns: bool = False
+    simple: bool = False
+
+
+class Cycle(Struct):
+    """A cycle: `depth` is the length of the key with which it is entered; its nodes have the pass number there.
+    `seeds`: for each node a pass can begin at, the routes that are skipped in it; those of pass 0 are under -1."""
+
+    index: int
+    depth: int
+    members: tuple[int, ...]
+    quiet: Sink
+    sinks: tuple[Sink, ...] = ()
+    exits: tuple[Route, ...] = ()
+    gathers: tuple[Sink, ...] = ()
+    forgets: tuple[tuple[Sink, int], ...] = ()
+    """What forgets short inputs that come out of this cycle, and the part of it that stays missing at its quiet: the opener,
+    unless that is inside."""
+    beyond: tuple[Sink, ...] = ()
+    """Sinks behind the exits whose keys have a pass number of this cycle."""
+    inner: dict[int, int] = {}
+    """For an exit the node of the first opener inside the cycle that it is under, -1 if there is none."""
+    told: dict[int, frozenset[int]] = {}
+    """For an exit the lengths of keys for which an `each` join inside, which holds open what is behind it, has settled that
+    already."""
+    seeds: dict[int, tuple[Route, ...]] = {}
+
+
+class NodePlan(Struct):
+    """A node as the core sees it. `routes` are the connections that completed activations may take, `fail_routes` those
+    for failed ones, `fail_only` the part of these that completed ones skip. `ends`: it has no connections that a value could take. `lists` says that its results are several,
+    `depth` how long its keys are, `cycles_at` which of their indices are pass numbers."""
+
+    index: int
+    name: str
+    depth: int
+    routes: tuple[Route, ...] = ()
+    fail_routes: tuple[Route, ...] = ()
+    fail_only: tuple[Route, ...] = ()
+    streaming: bool = False
+    sink: Sink | None = None
+    cycle: Cycle | None = None
+    closing: tuple[Closing, ...] = ()
+    breaks: tuple[Closing, ...] = ()
+    terminal: bool = False
+    ends: bool = False
+    lists: bool = False
+    live: bool = True
+    cycles_at: tuple[int, ...] = ()
+    direct: bool = False
+    """It does not stream, and nothing can refuse what it sends: no back connection, no unrouted="fail"."""
+    short_way: bool = False
+    """Direct, all its routes are simple, and nothing counts its activations."""
+    keeps: bool = False
+    """Its values are kept for the result."""
+    plain: bool = False
+    """Its handler is called with the payload and nothing else, and what it returns is sent."""
+    unwatched: bool = False
+    """Its handler has nothing to do with contexts, streams, instances or mapped inputs."""
+
+
+class Plan(Struct):
+    """What a run goes by. `base` is 1 in an open run, whose keys begin with the number of the send, else 0."""
+
+    definition: Definition
+    base: int
+    nodes: tuple[NodePlan, ...]
+    sinks: tuple[Sink, ...]
+    cycles: tuple[Cycle, ...]
+    seeds: dict[int, tuple[Route, ...]]
+    scopes: tuple[tuple[Opener, ...], ...]
