@@ -49,12 +49,13 @@ NOTHING = Nothing()
 
 
 class Unfit:
-    """Stands in for the payload of an activation that cannot run; `error` is what it fails with."""
+    """Stands in for the payload of an activation that cannot run; `error` is what it fails with, `payload` what it got."""
 
-    __slots__ = ("error",)
+    __slots__ = ("error", "payload")
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, payload: Any) -> None:
         self.error = error
+        self.payload = payload
 
 
 class Emit(Struct, frozen=True, eq=False):

@@ -8,10 +8,10 @@ from heapq import heappush
 from typing import Any
 
 from actorflow.core.run_state import Instance, RunState, Waiting
-from actorflow.definition.plan import Mode, NodePlan, Sink
+from actorflow.definition.plan import Closing, Mode, NodePlan, Sink
 from actorflow.messages import Envelope, Failure, Key
 
-__all__ = ["OF_A_CYCLE", "begin", "end", "look_again", "release", "waiting_at"]
+__all__ = ["begin", "end", "held_open", "look_again", "release", "waiting_at"]
 
 OF_A_CYCLE = frozenset({Mode.QUIET, Mode.GATHER})
 
@@ -77,6 +77,8 @@ def _make(state: RunState, sink: Sink, key: Key) -> Waiting:
     later = sink.pass_at >= 0 and key[sink.pass_at] != 0
     if later:
         missing = sink.later
+    if sink.mode is Mode.FORGET:
+        missing &= ~_resolved_before(state, sink, key)
     waiting: Waiting
     if sink.mode is Mode.QUIET:
         waiting = Instance(missing)
@@ -92,21 +94,43 @@ def _make(state: RunState, sink: Sink, key: Key) -> Waiting:
         kept_open.live += 1
     if sink.late:
         _hold_open(state, sink, key)
+    if sink.after_quiet is not None:
+        instance = state.tables.get(sink.after_quiet.quiet.index, {}).get(key[: sink.after_quiet.depth])
+        if instance is not None:
+            instance.kept.append((sink, key))
+            waiting.live += 1
     if sink.index in state.prefixes:
         _apply_short_inputs(state, sink, key, waiting, later)
     if sink.pass_at >= 0 and sink.mode is not Mode.FORGET:
         assert sink.cycle is not None
-        instance = waiting_at(state, sink.cycle.quiet, key[: sink.cycle.depth])
-        instance.partial[(sink.index, key)] = sink
+        own: Instance = waiting_at(state, sink.cycle.quiet, key[: sink.cycle.depth])
+        own.partial[(sink.index, key)] = sink
     return waiting
+
+
+def _resolved_before(state: RunState, sink: Sink, key: Key) -> int:
+    """The parts of a FORGET sink that were resolved for a beginning of its key."""
+    owner = state.plan.nodes[sink.node].sink
+    assert owner is not None
+    known = state.prefixes.get(owner.index, {})
+    bits = 0
+    for length in range(sink.depth):
+        for bit, _, _, _ in known.get(key[:length], ()):
+            bits |= 1 if bit & owner.whole else bit << 1
+    return bits
 
 
 def _hold_open(state: RunState, sink: Sink, key: Key) -> None:
     """What waits here may yet reach what its node's activations can reach, although none is live. A cycle's own sinks count
     only what is live inside: they know of its entries."""
-    for closing in state.plan.nodes[sink.node].closing:
-        if closing.sink.cycle is None or closing.sink.mode not in OF_A_CYCLE:
-            waiting_at(state, closing.sink, key[: closing.depth]).live += 1
+    for closing in held_open(state, sink):
+        waiting_at(state, closing.sink, key[: closing.depth]).live += 1
+
+
+def held_open(state: RunState, sink: Sink) -> list[Closing]:
+    """What a sink holds open while something waits at it; see `_hold_open`."""
+    closings = state.plan.nodes[sink.node].closing
+    return [closing for closing in closings if closing.depth <= sink.depth and closing.sink.mode not in OF_A_CYCLE]
 
 
 def _apply_short_inputs(state: RunState, sink: Sink, key: Key, waiting: Waiting, later: bool) -> None:

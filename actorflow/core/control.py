@@ -72,7 +72,7 @@ def _open_scopes(state: RunState, node: NodePlan, key: Key) -> None:
         waiting = waiting_at(state, closing.sink, at)
         if closing.sink.mode is Mode.QUIET and closing.depth > 0:
             waiting.missing = 0
-        elif closing.part:
+        elif closing.part and closing.depth > 0:  # the scope of the whole run is open until `close`
             waiting.missing &= ~closing.part
         look_again(state, closing.sink, at)
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from actorflow.core.activation import look_again, waiting_at
+from actorflow.core.activation import look_again, release, waiting_at
 from actorflow.core.joins import arrive_back, forget, kill, order, resolve, start_list
 from actorflow.core.run_state import Instance, Resolution, RunState, Waiting
-from actorflow.definition.plan import Cycle, Route, Sink
+from actorflow.definition.plan import Cycle, Mode, Route, Sink
 from actorflow.messages import Failure, Key
 
 __all__ = ["enter", "go_back", "hold", "is_exhausted", "leave", "quiet", "settle_gather"]
@@ -62,6 +62,9 @@ def go_back(state: RunState, route: Route, key: Key, payload: Any, carried: tupl
     instance.passes += 1
     begun = (*key[: cycle.depth], instance.passes)
     state.dead.extend((dead, begun, Resolution.SKIPPED, 0) for dead in cycle.seeds[route.target])
+    target = state.plan.nodes[route.target].sink
+    if target is not None and target.mode is Mode.GATHER:
+        instance.taken_at.setdefault(target.index, set()).add(instance.passes)
     arrive_back(state, route, begun, payload, carried)
 
 
@@ -95,6 +98,8 @@ def quiet(state: RunState, sink: Sink, key: Key, instance: Instance) -> None:
             forget(state, gather, key)
     _resolve_exits(state, cycle, key, instance)
     _forget_shorts(state, cycle, key)
+    for kept, at in instance.kept:
+        release(state, kept, at)
     forget(state, sink, key)
 
 
@@ -124,22 +129,33 @@ def _resolve_exits(state: RunState, cycle: Cycle, key: Key, instance: Instance) 
     """An exit that never delivered is resolved once, for the key with which the cycle was entered; but if it is under an
     opener inside the cycle that has run, for the keys held at it, as what closes that opener has been told of its runs. One
     that did deliver, for those of the keys held at it for which something has arrived, or waits, behind the cycle."""
-    awaited: set[Key] = {left for keys in instance.left.values() for left in keys if left}
-    for beyond in cycle.beyond:
-        awaited.update(at for at in state.tables.get(beyond.index, ()) if at[: cycle.depth] == key)
-    begun = {at[:length] for at in awaited for length in range(cycle.depth + 1, len(at) + 1)}
+    ran = {route.index for route in cycle.exits if route.index not in instance.left and cycle.inner[route.index] in instance.ran}
+    awaited = _awaited(state, cycle, key, instance)
+    begun = _beginnings(cycle, awaited)
+    beside = _beginnings(cycle, {at for index in ran for at in instance.held.get(index, ())}) if ran else begun
     for route in cycle.exits:
         held = instance.held.get(route.index, {})
-        told = cycle.told[route.index]
-        if route.index in instance.left:
-            due = [at for at in held if at in begun or any(at[:length] in awaited for length in range(cycle.depth + 1, len(at)))]
-        elif cycle.inner[route.index] in instance.ran:
-            due = list(held)
-        else:
+        if route.index not in instance.left and route.index not in ran:
             cancelled = Resolution.CANCELLED in held.values() or (instance.cancelled and not instance.opened)
             state.dead.append((route, key, Resolution.CANCELLED if cancelled else Resolution.SKIPPED, Resolution.FROM_QUIET))
             continue
-        state.dead.extend((route, at, held[at], Resolution.FROM_QUIET) for at in due if len(at) not in told)
+        for at, kind in held.items():
+            known = route.index in ran or at in begun or any(at[:length] in awaited for length in range(cycle.depth + 1, len(at)))
+            if (known or at in beside) and len(at) not in cycle.told[route.index]:
+                state.dead.append((route, at, kind if known else Resolution.SKIPPED, Resolution.FROM_QUIET))
+
+
+def _awaited(state: RunState, cycle: Cycle, key: Key, instance: Instance) -> set[Key]:
+    """Keys for which something has come out of the cycle, or waits behind it."""
+    awaited: set[Key] = {left for keys in instance.left.values() for left in keys if left}
+    for beyond in cycle.beyond:
+        awaited.update(at for at in state.tables.get(beyond.index, ()) if at[: cycle.depth] == key)
+    return awaited
+
+
+def _beginnings(cycle: Cycle, keys: set[Key]) -> set[Key]:
+    """All beginnings of these keys that have a pass number of the cycle."""
+    return {at[:length] for at in keys for length in range(cycle.depth + 1, len(at) + 1)}
 
 
 def _forget_shorts(state: RunState, cycle: Cycle, key: Key) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from actorflow.core.activation import OF_A_CYCLE, begin, look_again, release, waiting_at
+from actorflow.core.activation import begin, held_open, look_again, release, waiting_at
 from actorflow.core.run_state import Closed, Resolution, RunState, Waiting
 from actorflow.definition.plan import Mode, NodePlan, Route, Sink
 from actorflow.errors import ActorflowError, SlotConflict
@@ -142,7 +142,7 @@ def _settle_all(state: RunState, sink: Sink, key: Key, waiting: Waiting) -> None
     forget(state, sink, key)
     if waiting.cancelled:
         kill(state, state.plan.nodes[sink.node], key, Resolution.CANCELLED)
-    elif waiting.arrived and (not sink.short or any(len(arrival[2]) == sink.depth for arrival in waiting.arrived)):
+    elif waiting.arrived and (not sink.shorts or any(len(arrival[2]) == sink.depth for arrival in waiting.arrived)):
         fire(state, sink, key, waiting)
     else:
         kill(state, state.plan.nodes[sink.node], key, Resolution.SKIPPED)
@@ -158,9 +158,8 @@ def forget(state: RunState, sink: Sink, key: Key) -> None:
     for held in sink.holds:
         release(state, held.sink, key[: held.depth])
     if sink.late:
-        for closing in state.plan.nodes[sink.node].closing:
-            if closing.sink.cycle is None or closing.sink.mode not in OF_A_CYCLE:
-                release(state, closing.sink, key[: closing.depth])
+        for closing in held_open(state, sink):
+            release(state, closing.sink, key[: closing.depth])
 
 
 def resolve(state: RunState, sink: Sink, bit: int, key: Key, kind: int, how: int) -> None:
@@ -210,10 +209,13 @@ def _known_for_short_key(state: RunState, sink: Sink, bit: int, key: Key, kind: 
             else:
                 look_again(state, sink, full)
     for part in sink.forgets:
+        bits = 1 if bit & sink.whole else bit << 1
         if part.depth == length:
-            _no_longer_needed(state, part, key, 1 if bit & sink.whole else bit << 1)
-    if kind and bit & sink.whole:
-        _kill_dead_prefixes(state, sink, key, how)
+            _no_longer_needed(state, part, key, bits)
+        elif part.depth > length:
+            for at in [at for at in state.tables.get(part.index, ()) if at[:length] == key]:
+                _no_longer_needed(state, part, at, bits)
+    _kill_dead_prefixes(state, sink, key, how)
 
 
 def _no_longer_needed(state: RunState, part: Sink, key: Key, bits: int) -> None:
@@ -225,23 +227,26 @@ def _no_longer_needed(state: RunState, part: Sink, key: Key, bits: int) -> None:
 
 
 def _kill_dead_prefixes(state: RunState, sink: Sink, key: Key, how: int) -> None:
-    """Skip the node for each short key under which all its long inputs are dead by now."""
+    """Skip the node for each short key under which all its long inputs are dead by now, and its shorter ones resolved."""
     known = state.prefixes[sink.index]
     for short in [short for short in known if short[: len(key)] == key]:
-        dead, cancelled = 0, False
-        for length in range(len(short) + 1):
-            for bit, kind, _, _ in known.get(short[:length], ()):
-                if kind and bit & sink.whole:
-                    dead |= bit
-                    cancelled = cancelled or kind == Resolution.CANCELLED
-        if dead == sink.whole:
-            kind = Resolution.CANCELLED if cancelled else Resolution.SKIPPED
-            if sink.mode is Mode.QUIET:
-                assert sink.cycle is not None
-                state.dead.extend((route, short, kind, Resolution.FROM_QUIET) for route in sink.cycle.exits)
-            else:
-                kill(state, state.plan.nodes[sink.node], short, kind, how)
-            del known[short]  # no message comes under it any more that could ask
+        items = [item for length in range(len(short) + 1) for item in known.get(short[:length], ())]
+        dead = resolved = 0
+        for bit, kind, _, _ in items:
+            resolved |= bit
+            dead |= bit if kind else 0
+        wanted = 0
+        for depth, bits in sink.shorts:
+            wanted |= bits if depth <= len(short) else 0
+        if dead & sink.whole != sink.whole or resolved & wanted != wanted:
+            continue
+        kind = Resolution.CANCELLED if any(item[1] == Resolution.CANCELLED for item in items) else Resolution.SKIPPED
+        if sink.mode is Mode.QUIET:
+            assert sink.cycle is not None
+            state.dead.extend((route, short, kind, Resolution.FROM_QUIET) for route in sink.cycle.exits)
+        else:
+            kill(state, state.plan.nodes[sink.node], short, kind, how)
+        del known[short]  # no message comes under it any more that could ask
 
 
 def kill(state: RunState, node: NodePlan, key: Key, kind: int, how: int = 0) -> None:

@@ -16,6 +16,7 @@ from actorflow.core.run_state import NodeRecord, Resolution, RunState
 from actorflow.definition.plan import NodePlan, Route
 from actorflow.errors import ActorflowError, TooManyPasses, UnroutedValue
 from actorflow.messages import NOTHING, Cancelled, Completed, Emit, Emits, Envelope, Failed, Failure, Key, Part, Unfit
+from actorflow.payloads import copy_payload
 
 __all__ = ["cancelled", "completed", "failed", "part"]
 
@@ -87,11 +88,13 @@ def _completed_at_length(state: RunState, node: NodePlan, outcome: Completed) ->
     emits = () if node.streaming else emissions(outcome.value, outcome.collected)
     facts = facts_of(state, envelope.payload, envelope.key)
     taken: Taken = []
+    before = state.variables
     error: Exception | None = _apply(state, outcome.updates)
     if error is None and not node.streaming:
         taken = [(route, emit) for route in node.routes for emit in emits if takes(state, node, route, emit.port, emit.value, facts)]
         error = _refused(state, node, envelope.key, emits, taken)
     if error is not None:
+        state.variables = before
         failed(state, Failed(outcome.lease, error, outcome.started, outcome.ended, outcome.parts))
         return
     _book(state, node, outcome, emits[0].port if len(emits) == 1 else None)
@@ -105,19 +108,21 @@ def _completed_at_length(state: RunState, node: NodePlan, outcome: Completed) ->
 
 
 def _apply(state: RunState, updates: tuple[Any, ...]) -> Exception | None:
-    """Apply what an attempt did to the run's variables: all of it or, if a function raises, nothing."""
+    """Apply what an attempt did to the run's variables, by a new dict: all of it or, if a function raises, nothing."""
     if not updates:
         return None
     variables = dict(state.variables)
+    copies = state.plan.definition.options.isolation == "copy"
     for name, function, value in updates:
         if function is None:
             variables[name] = value
             continue
         try:
-            variables[name] = function(variables.get(name))
+            known = variables.get(name)
+            variables[name] = function(copy_payload(known) if copies else known)
         except Exception as error:
             return error
-    state.variables.update(variables)
+    state.variables = variables
     return None
 
 
@@ -127,6 +132,12 @@ def _refused(state: RunState, node: NodePlan, key: Key, emits: tuple[Emit, ...],
         ports = [(emit.port or "").casefold() for emit in emits]
         if len(set(ports)) < len(ports):
             return ActorflowError(f"node {node.name!r} sent two messages on one port; to send several, write a generator or give the node stream=True")
+    declared = state.plan.definition.nodes[node.index].options.ports
+    if declared is not None:
+        wrong = next((emit.port for emit in emits if emit.port is not None and emit.port.casefold() not in declared), None)
+        if wrong is not None:
+            known = ", ".join(map(repr, sorted(declared))) or "no port but the primary one"
+            return ActorflowError(f"node {node.name!r} sent a message on port {wrong!r}, which it does not declare; it declares {known}")
     for route, _ in taken:
         if route.back is not None and is_exhausted(state, route, key):
             target = state.plan.nodes[route.target].name

@@ -28,24 +28,18 @@ class RunFacts(Struct, frozen=True):
     status: str
 
 
-class ErrorFacts(Struct, frozen=True):
-    """What a condition sees under `error`; `status` is the exception's `status_code`, `status` or `code`, if it has one."""
-
-    type: str
-    message: str
-    status: Any
-
-
 class Facts:
-    """The roots of a condition beside `output`. Built only for activations whose node has filtered connections."""
+    """The roots of a condition beside `output`. Built only for activations whose node has filtered connections. `error` is
+    not set, so absent for conditions, where nothing failed; its `status`, where the exception has none."""
 
     __slots__ = ("_state", "error", "input", "key")
 
-    def __init__(self, state: RunState, input: Any, key: Key, error: ErrorFacts | None = None) -> None:
+    def __init__(self, state: RunState, input: Any, key: Key, error: dict[str, Any] | None = None) -> None:
         self._state = state
         self.input = input
         self.key = key
-        self.error = error
+        if error is not None:
+            self.error = error
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -64,8 +58,13 @@ def facts_of(state: RunState, payload: Any, key: Key, error: BaseException | Non
     """The facts for conditions on what an activation with this payload sends, or on its failure."""
     if error is None:
         return Facts(state, payload, key)
-    status = next((getattr(error, name) for name in ("status_code", "status", "code") if isinstance(getattr(error, name, None), int | str)), None)
-    return Facts(state, payload, key, ErrorFacts(type_name(error), message_of(error), status))
+    about: dict[str, Any] = {"type": type_name(error), "message": message_of(error)}
+    for name in ("status_code", "status", "code"):
+        status = getattr(error, name, None)
+        if isinstance(status, int | str):
+            about["status"] = status
+            break
+    return Facts(state, payload, key, about)
 
 
 def type_name(error: BaseException) -> str:

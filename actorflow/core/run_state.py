@@ -54,9 +54,10 @@ class Instance(Waiting):
     counts passages of each back connection, `left` holds the keys that each exit delivered, `held` those for which a
     skip or cancellation waits at it, `partial` what waits inside, in the order in which it began to, `taken_at`
     the passes in which a collect inside has fired, `gathered` that it was skipped in all others, `ran` the
-    streaming nodes and `each` joins inside that have run."""
+    streaming nodes and `each` joins inside that have run, `kept` what collects outside, of streams inside, wait for the quiet:
+    until then they cannot know whether an input was cancelled."""
 
-    __slots__ = ("gathered", "held", "left", "partial", "passes", "ran", "taken", "taken_at")
+    __slots__ = ("gathered", "held", "kept", "left", "partial", "passes", "ran", "taken", "taken_at")
 
     def __init__(self, missing: int) -> None:
         super().__init__(missing)
@@ -67,6 +68,7 @@ class Instance(Waiting):
         self.partial: dict[tuple[int, Key], Sink] = {}
         self.taken_at: dict[int, set[Any]] = {}
         self.gathered = False
+        self.kept: list[tuple[Sink, Key]] = []
         self.ran: set[int] = set()
 
 

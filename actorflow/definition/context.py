@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actorflow.errors import ActorflowError, Cancelled
-from actorflow.messages import Emit, Envelope, Failure, Key, Message
+from actorflow.messages import Emit, Envelope, Failure, Key, Message, Unfit
+from actorflow.payloads import copy_payload
 
 __all__ = ["Context", "Variables"]
 
@@ -17,22 +18,29 @@ MAX_COLLECTED = 10_000
 
 
 class Variables:
-    """The run's variables as one attempt sees them; its changes are applied with its outcome, all or none."""
+    """The run's variables as one attempt sees them; its changes are applied with its outcome, all or none. What is given
+    out and taken is copied, as payloads are: changing a value in place changes nothing but the copy."""
 
-    __slots__ = ("_seen", "_shared", "updates")
+    __slots__ = ("_facts", "_seen", "updates")
 
-    def __init__(self, shared: Mapping[str, Any]) -> None:
-        self._shared = shared
+    def __init__(self, facts: Any) -> None:
+        self._facts = facts
         self._seen: dict[str, Any] = {}
         self.updates: list[tuple[str, Callable[[Any], Any] | None, Any]] = []
 
+    def _copy(self, value: Any) -> Any:
+        return copy_payload(value) if self._facts.copies else value
+
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a variable, with this attempt's own changes."""
-        return self._seen[name] if name in self._seen else self._shared.get(name, default)
+        if name in self._seen:
+            return self._copy(self._seen[name])
+        shared: Mapping[str, Any] = self._facts.state.variables
+        return self._copy(shared[name]) if name in shared else default
 
     def set(self, name: str, value: Any) -> None:
         """Give a variable a value."""
-        self._seen[_checked(name)] = value
+        value = self._seen[_checked(name)] = self._copy(value)
         self.updates.append((name, None, value))
 
     def update(self, name: str, function: Callable[[Any], Any]) -> Any:
@@ -108,12 +116,13 @@ class Context:
         if self._envelope.source >= 0:
             connection = definition.connections[self._envelope.source]
             source, port = definition.nodes[connection.source].name, connection.port
-        return Message(self._envelope.payload, source, port, self.key, self.run_id)
+        payload = None if type(self._envelope.payload) is Unfit else self._envelope.payload
+        return Message(copy_payload(payload) if self._facts.copies else payload, source, port, self.key, self.run_id)
 
     @property
     def input(self) -> Any:
-        """The run's input."""
-        return self._facts.state.input
+        """The run's input, a copy of it."""
+        return copy_payload(self._facts.state.input) if self._facts.copies else self._facts.state.input
 
     @property
     def idempotency_key(self) -> str:
@@ -125,7 +134,7 @@ class Context:
     def variables(self) -> Variables:
         """The run's variables: `get`, `set`, `update`."""
         if self._variables is None:
-            self._variables = Variables(self._facts.state.variables)
+            self._variables = Variables(self._facts)
         return self._variables
 
     @property

@@ -67,7 +67,8 @@ class Sink(Struct):
     later: int = 0
     whole: int = 0
     groups: bool = False
-    short: bool = False
+    shorts: tuple[tuple[int, int], ...] = ()
+    """The parts whose messages have shorter keys than the sink: (length of these keys, parts)."""
     late: bool = False
     """What waits here may be resolved when nothing is live that could reach it: from outside its scope, or by a cycle's quiet."""
     pass_at: int = -1
@@ -77,6 +78,8 @@ class Sink(Struct):
     holds: tuple[Closing, ...] = ()
     forgets: tuple[Sink, ...] = ()
     cycle: Cycle | None = None
+    after_quiet: Cycle | None = None
+    """It collects a stream inside this cycle, from outside of it."""
 
 
 class Route(Struct):

@@ -177,7 +177,7 @@ class _Analysis:
             if len(scope) == len(outer):
                 quiet.whole |= bit
             else:
-                quiet.short = True
+                quiet.shorts = (*quiet.shorts, (len(scope), bit))
                 self._check_short_entry(connection)
             bit <<= 1
         for node in members:
@@ -210,6 +210,9 @@ class _Analysis:
         cycle.beyond = tuple(sink for sink in self._sinks_under(Opener("cycle", cycle.index)) if sink.node not in inside)
         for sink in cycle.beyond:
             sink.late = True
+        for sink, closed, _, _ in self.groups:
+            if closed.kind in ("stream", "each") and closed.index in inside and sink.node not in inside and sink.depth > cycle.depth:
+                sink.after_quiet = cycle
         starts = {route.target for route in routes if route.back is not None}
         entries = {node for node in cycle.members if node in self.definition.entries}
         entries |= {c.target for node in cycle.members for c in self.inputs[node] if c.source not in inside}
@@ -325,8 +328,9 @@ class _Analysis:
             if len(scope) == len(longest):
                 sink.whole |= bit
             else:
-                sink.short = sink.late = True
+                sink.late = True
                 shorts[len(scope)] = shorts.get(len(scope), 0) | bit
+        sink.shorts = tuple(sorted(shorts.items()))
         long_sources = [connection.source for connection, scope in zip(inputs, seen) if len(scope) == len(longest)]
         for depth in sorted({*shorts, *self._partly_dead(node, longest)}):
             if depth > 0:
@@ -402,12 +406,14 @@ class _Analysis:
         if isinstance(node.join, First):
             sink.n, sink.listed = node.join.n, node.join.listed
         parts: dict[object, int] = {}
+        shorts: dict[int, int] = {}
         sources: dict[Opener, list[int]] = {}
         for connection, passed in zip(inputs, seen):
             route = self._route(connection)
             part: object = connection.index
             if len(passed) < len(scope):
-                sink.short = sink.late = True
+                sink.late = True
+                shorts[len(passed)] = shorts.get(len(passed), 0) | parts.setdefault(part, 1 << len(parts))
             if len(passed) > len(scope):
                 part = passed[len(scope)]
                 sources.setdefault(passed[len(scope)], []).append(connection.source)
@@ -415,7 +421,8 @@ class _Analysis:
             sink.need |= route.bit
             if route.enters is None:
                 sink.later |= route.bit
-        sink.whole = sink.need
+        sink.shorts = tuple(sorted(shorts.items()))
+        sink.whole = sink.need & ~sum(shorts.values())
         for opener, nodes in sources.items():
             sink.groups = True
             self.groups.append((sink, opener, parts[opener], nodes))
@@ -428,16 +435,16 @@ class _Analysis:
     def _closings(self) -> list[list[Closing]]:
         """For each node the sinks that its activations keep open."""
         closing: list[list[Closing]] = [[] for _ in self.scopes]
+        for cycle in self.cycles:
+            counted = Closing(cycle.quiet, cycle.depth, 0)
+            for node in cycle.members:
+                closing[node].append(counted)
         for sink, opener, part, sources in self.groups:
             closes = Closing(sink, sink.depth, part)
             for node in self._inside(sink, opener, sources):
                 opens = opener.kind == "stream" and node == opener.index
                 closing[node].append(Closing(sink, sink.depth, part, opens=True) if opens else closes)
             self._hold(opener, closes, sink)
-        for cycle in self.cycles:
-            counted = Closing(cycle.quiet, cycle.depth, 0)
-            for node in cycle.members:
-                closing[node].append(counted)
         return closing
 
     def _hold(self, opener: Opener, closing: Closing, sink: Sink) -> None:
@@ -458,14 +465,14 @@ class _Analysis:
         stack = list(sources)
         while stack:
             node = stack.pop()
-            if node in found or (sink.mode is Mode.GATHER and node == sink.node):
+            if node in found:
                 continue
             scope = self.scopes[node]
             streams = opener.kind == "stream" and node == opener.index and len(scope) == depth
             if not streams and (len(scope) <= depth or scope[depth] != opener):
                 continue
             found.add(node)
-            if streams:
+            if streams or (sink.mode is Mode.GATHER and node == sink.node):
                 continue
             stack.extend(connection.source for connection in self.inputs[node])
             if sink.mode is Mode.GATHER or self.cycle_of[node] is not None:

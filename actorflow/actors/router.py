@@ -1,0 +1,691 @@
+"""RouterActor: owns the state of one run. Whoever puts a message into its inbox tries to run it; one thread at a time does.
+
+A turn of the router: for each message ask `core.step`, then offer the new envelopes to the nodes' mailboxes and grant their
+actors turns. Not here: what a step decides (`core`), how an attempt is made (`node`), room (`credit`), threads (`dispatch`).
+
+Grants are exact because only the router, under its lock, gives and takes them: a node has at most `limit` of them, each
+for one lease, from the offer to the outcome."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context as ContextVariables, ContextVar
+from functools import cached_property
+from threading import Lock, current_thread, main_thread
+from typing import Any
+
+from actorflow.actors.async_node import AsyncNodeActor
+from actorflow.actors.attempts import Execution, Forced, Idle, Stream, Suspended, TimedOut
+from actorflow.actors.base import LeasedActor
+from actorflow.actors.credit import Credit
+from actorflow.actors.node import NodeActor
+from actorflow.clock import NANOSECONDS, seconds
+from actorflow.core import RunState, RunStatus, step
+from actorflow.core.control import Close, Send, Start, Stop, finish
+from actorflow.definition.model import NodeDefinition
+from actorflow.definition.plan import Mode
+from actorflow.dispatch.news import News
+from actorflow.dispatch.port import Dispatch, Due
+from actorflow.errors import ActorflowError, NodeTimedOut, RunStalled
+from actorflow.messages import Cancelled, Completed, Envelope, Failed, Lease, Part
+from actorflow.payloads import copy_payload
+from actorflow.policies import Mailbox
+
+__all__ = ["CURRENT", "RouterActor"]
+
+log = logging.getLogger("actorflow")
+CURRENT: ContextVar[RouterActor | None] = ContextVar("actorflow_run", default=None)
+"""The run whose handler is at work in this context."""
+
+NO_VARIABLES = ContextVariables()
+LOG_LIMIT = 4096
+LOG_KEPT = 1024
+SLOW_NS = 50_000
+TURNS = 15
+MAX_ABANDONED = 4
+GRACE = seconds(1.0)
+"""How long a cancelled run waits for handlers that are at work before it ends without them."""
+
+
+class RouterActor(LeasedActor):
+    """The actor of one run. `ending` guards what other threads ask of its end: `asked` is the cancellation somebody asked
+    for, `decided` says that it is too late for that, `closed` that it takes no more sends, `sending` counts sends that are on
+    their way to a node. What is in `on_end` is called once, when the run is over, with nothing locked."""
+
+    asked: Stop | None = None
+    decided = False
+    closed = False
+    farewell = False
+
+    def __init__(
+        self, state: RunState, dispatch: Dispatch, variables: ContextVariables, node_timeout: float | None, letters: Any, parent: RouterActor | None
+    ) -> None:
+        self.state = state
+        self.plan = state.plan
+        self.definition = state.plan.definition
+        self.dispatch = dispatch
+        self.now = dispatch.now
+        self.log = state.log
+        self.log_base = 0
+        self.node_timeout = node_timeout
+        self.copies = self.definition.options.isolation == "copy"
+        self.variables = variables
+        variables.run(CURRENT.set, self)
+        self.letters = letters
+        self.parent = parent
+        self.inbox: deque[Any] = deque()
+        self.ready: deque[NodeActor] = deque()
+        self.actors: dict[int, NodeActor] = {}
+        self.credit = Credit(self)
+        self.lock = Lock()
+        self.making = Lock()
+        self.ending = Lock()
+        self.on_end: list[Callable[[], None]] = []
+        self.ended = False
+        self.called_back = False
+        self.forced = False
+        self.started = self.ended_at = 0
+        self.dues: list[Due] = []
+
+    @cached_property
+    def sending(self) -> dict[int, int]:
+        """How many sends are on their way, by node."""
+        return {}
+
+    # --- the inbox -------------------------------------------------------------------------------------------------------
+
+    def put(self, message: Any) -> None:
+        """Take a message and run the router, unless another thread does, which will then see to this message too. After
+        letting the lock go its holder looks once more: a message put between the last look and the release would else be
+        left lying."""
+        inbox = self.inbox
+        inbox.append(message)
+        lock = self.lock
+        while inbox:
+            if not lock.acquire(False):
+                return
+            try:
+                while inbox:
+                    message = inbox.popleft()
+                    RECEIVE.get(type(message), RouterActor._other)(self, message)
+            except BaseException as error:
+                self._step_raised(error)
+            finally:
+                lock.release()
+        if self.ended and not self.called_back:
+            self._call_back()
+
+    def post(self, message: Any) -> None:
+        """As `put`, from a thread that gives no turns to this run's actors: a worker is found for what becomes ready."""
+        self.put(message)
+        if self.ready:
+            self.dispatch.schedule(self)
+
+    def wake(self) -> None:
+        """Control messages wait."""
+        self.post(self)
+
+    def work(self, worker: Any) -> None:
+        """Give turns to ready actors on this thread until none is ready, or others have waited for the worker long enough."""
+        ready = self.ready
+        turns = 0
+        while ready:
+            try:
+                actor = ready.popleft()
+            except IndexError:
+                return
+            slow = actor.average > SLOW_NS
+            if ready and (slow or self.dispatch.eager):
+                self.dispatch.help(self)
+            worker.actor = actor
+            actor.turn(worker)
+            turns += 1
+            if (slow or actor.average > SLOW_NS or not turns & TURNS) and worker.leaves():
+                if ready:
+                    self.dispatch.schedule(self)
+                return
+
+    # --- messages ----------------------------------------------------------------------------------------------------------
+
+    def _completed(self, outcome: Completed) -> None:
+        """The usual message, written out: acknowledge, step, offer, and pass the grant on."""
+        lease = outcome.lease
+        actor = self.actors.get(lease.envelope.node)
+        state = self.state
+        if actor is None:
+            return
+        if state.stopping or not actor.mailbox.ack(lease):
+            self._late(actor, outcome)
+            return
+        step(state, outcome, outcome.ended)
+        if state.sends:
+            self._offer_all()
+        if actor.full:
+            self.credit.made_room(actor)
+        if state.intake:
+            self.notify_room()
+        if actor.backlog and not actor.blocked and actor.granted <= actor.limit:
+            actor.backlog -= 1
+            self.make_ready(actor)
+        else:
+            actor.granted -= 1
+        self._after()
+
+    def _outcome(self, outcome: Failed | Cancelled) -> None:
+        actor = self.actors.get(outcome.lease.envelope.node)
+        if actor is None:
+            return
+        if self.state.stopping or not actor.mailbox.ack(outcome.lease):
+            self._late(actor, outcome)
+            return
+        self._step(outcome)
+        if actor.full:
+            self.credit.made_room(actor)
+        self._give_back(actor)
+        self._after()
+
+    def _late(self, actor: NodeActor, outcome: Completed | Failed | Cancelled) -> None:
+        """An outcome that does not count any more: its attempt was over, or the run is ending."""
+        lease = outcome.lease
+        if lease.token in actor.lost:
+            actor.lost.discard(lease.token)
+            actor.limit -= 1
+        if self.state.stopping and not self.ended and actor.mailbox.ack(lease):
+            self._step(Cancelled(lease, self.state.stopping, outcome.started, outcome.ended))
+        self._give_back(actor)
+        self._after()
+
+    def _part(self, part: Part) -> None:
+        lease = part.lease
+        actor = self.actors.get(lease.envelope.node)
+        if actor is None or self.state.stopping or not actor.mailbox.holds(lease):
+            return
+        try:
+            self._step(part)
+        except ActorflowError as error:
+            now = self.now()
+            actor.mailbox.ack(lease)
+            execution = actor.executions.get(lease.token)
+            if execution is not None:
+                execution.tell_cancelled(str(error))
+            self._step(Failed(lease, error, now, now, part.number))
+            if actor.full:
+                self.credit.made_room(actor)
+        self._after()
+
+    def _suspended(self, message: Suspended) -> None:
+        actor, stream = message.actor, message.stream
+        if actor.blocked and not stream.closed:
+            actor.park(lambda: self._resume(actor, stream))
+        else:
+            self._resume(actor, stream)
+        self._after()
+
+    def _resume(self, actor: NodeActor, stream: Stream) -> None:
+        actor.continue_later(stream)
+        self.make_ready(actor)
+
+    def when_room(self, actor: NodeActor, go_on: Callable[[], None]) -> None:
+        """Call `go_on` as soon as the targets of the actor have room; in the router's turn."""
+        if actor.blocked:
+            actor.park(go_on)
+        else:
+            go_on()
+
+    def _idle(self, message: Idle) -> None:
+        self._give_back(message.actor)
+
+    def _control(self, message: Start | Send | Close) -> None:
+        if not self.ended:
+            self._step(message)
+            self._after()
+
+    def _other(self, message: Any) -> None:
+        """An actor that has control messages, or something to be done in the router's turn."""
+        if isinstance(message, LeasedActor):
+            message.handle_controls()
+        else:
+            message()
+        if not self.ended:
+            self._after()
+
+    def _step(self, message: Any) -> None:
+        state = self.state
+        step(state, message, self.now())
+        if state.sends:
+            self._offer_all()
+
+    def _after(self) -> None:
+        """What may follow a message: the end, letters, the bound of the log, relief."""
+        state = self.state
+        if state.stopping or state.letters:
+            self._rarely()
+        if len(self.log) > LOG_LIMIT:
+            self.log_base += len(self.log) - LOG_KEPT
+            del self.log[:-LOG_KEPT]
+        if state.outstanding == 0 and not state.intake:
+            if not self.ended:
+                self._end()
+        elif self.credit.full and not self.ready:
+            self.credit.relieve()
+
+    def _rarely(self) -> None:
+        state = self.state
+        for envelope, reason in state.letters:
+            self.letters.put(state.run_id, self.plan.nodes[envelope.node].name, envelope, reason)
+        state.letters.clear()
+        if state.stopping and not self.forced:
+            self._stop_work()
+
+    # --- offers and grants -----------------------------------------------------------------------------------------------
+
+    def _offer_all(self) -> None:
+        sends = self.state.sends
+        if self.state.stopping:
+            self._take_back(sends)
+            return
+        actors = self.actors
+        for envelope in sends:
+            actor = actors.get(envelope.node)
+            if actor is None:
+                actor = self._make_actor(envelope.node)
+            if envelope.dedup is not None and self._replaced(actor, envelope):
+                continue
+            if not actor.mailbox.offer(envelope):
+                self.credit.refuse(actor, envelope)
+            elif actor.granted < actor.limit and not actor.blocked:
+                actor.granted += 1
+                if actor.on_loop:
+                    self.dispatch.lane().offer(actor)
+                else:
+                    self.ready.append(actor)
+            else:
+                actor.backlog += 1
+        sends.clear()
+
+    def _take_back(self, envelopes: list[Envelope]) -> None:
+        """Nothing new starts any more."""
+        for envelope in envelopes:
+            self.state.outstanding -= 1
+            self.state.record(envelope.node).waiting -= 1
+        envelopes.clear()
+
+    def _make_actor(self, index: int) -> NodeActor:
+        node = self.definition.nodes[index]
+        kind = AsyncNodeActor if node.handler.is_async else NodeActor
+        actor = self.actors[index] = kind(self, node, self.plan.nodes[index])
+        if self.credit.full:
+            actor.blocked = self.credit.blocks_of(actor)
+        return actor
+
+    def make_ready(self, actor: NodeActor) -> None:
+        """Have a granted actor take a turn."""
+        if actor.on_loop:
+            self.dispatch.lane().offer(actor)
+        else:
+            self.ready.append(actor)
+
+    def _replaced(self, actor: NodeActor, envelope: Envelope) -> bool:
+        """A newer message takes the place of an older one of the same dedup key, if there is one."""
+        older = actor.mailbox.replace(envelope)
+        if older is None:
+            return False
+        now = self.state.now
+        at_work = next((execution for execution in actor.executions.values() if execution.lease.envelope is older), None)
+        if at_work is not None:
+            at_work.tell_cancelled("replaced by a newer message")
+        if actor.mailbox.ready > actor.backlog + actor.granted - actor.mailbox.leased:
+            actor.backlog += 1
+            self.grant(actor)
+        self.inbox.append(lambda: self._step(Cancelled(Lease(older, 0, now, now), "replaced by a newer message", now, now)))
+        return True
+
+    def grant(self, actor: NodeActor) -> None:
+        """Give an actor turns for what waits in its mailbox, as many as it may have."""
+        while actor.backlog and actor.granted < actor.limit and not actor.blocked:
+            actor.backlog -= 1
+            actor.granted += 1
+            self.make_ready(actor)
+
+    def _give_back(self, actor: NodeActor) -> None:
+        """A turn is over: its grant goes to the next message, if one waits."""
+        if actor.backlog and not actor.blocked and actor.granted <= actor.limit:
+            actor.backlog -= 1
+            self.make_ready(actor)
+        else:
+            actor.granted -= 1
+
+    # --- timeouts and cancelling -----------------------------------------------------------------------------------------------
+
+    def arm_timeout(self, actor: NodeActor, execution: Execution, instant: int) -> Due:
+        """Have the attempt end at `instant` if it has not by then."""
+        return self.dispatch.at(instant, lambda: self.post(TimedOut(actor, execution)))
+
+    def _timed_out(self, message: TimedOut) -> None:
+        """An attempt ends at its limit, not after its work; what it still does counts for nothing."""
+        actor, execution = message.actor, message.execution
+        lease = execution.lease
+        if self.ended or self.state.stopping or not actor.mailbox.ack(lease):
+            return
+        error = NodeTimedOut(actor.node.name, actor.timeout / NANOSECONDS)
+        execution.tell_cancelled(str(error))
+        self._abandon(actor, execution)
+        self._step(Failed(lease, error, lease.taken_at, self.now(), execution.stream.number if execution.stream is not None else -1))
+        if actor.full:
+            self.credit.made_room(actor)
+        self._after()
+
+    def _abandon(self, actor: NodeActor, execution: Execution) -> None:
+        """A handler on a thread cannot be stopped: another turn may be had meanwhile, and another worker."""
+        if execution.cancel is not None:
+            self.dispatch.at(self.now() + GRACE, lambda: self.post(lambda: self._look_again(actor, execution)))
+        elif execution.stream is None or execution.stream.at_work:
+            self.dispatch.abandon(execution.worker)
+            self._give_up(actor, execution)
+
+    def _give_up(self, actor: NodeActor, execution: Execution) -> None:
+        """A handler goes on although its attempt is over: it is counted, and its node may have another turn meanwhile."""
+        self.state.record(actor.plan.index).abandoned += 1
+        if len(actor.lost) < MAX_ABANDONED:
+            actor.lost.add(execution.lease.token)
+            actor.limit += 1
+            self.grant(actor)
+
+    def _look_again(self, actor: NodeActor, execution: Execution) -> None:
+        """A handler on a loop was cancelled some time ago: if it does not care, it is given up like one on a thread."""
+        if not self.ended and execution.lease.token in actor.executions:
+            self._give_up(actor, execution)
+
+    def cancel(self, message: Stop) -> bool:
+        """Cancel the run. From any thread. False if it is over or was cancelled before: what was asked before the end was
+        decided counts."""
+        with self.ending:
+            if self.asked is not None or self.decided or self.ended:
+                return False
+            self.asked = message
+        self.post(self._stop)
+        return True
+
+    def _stop(self) -> None:
+        if not self.ended and not self.state.cancel_asked:
+            self._step(self.asked)
+
+    def _stop_work(self) -> None:
+        """The run is to end: what is queued will not run, what is at work is told; it has a moment to end by itself."""
+        self.forced = True
+        state = self.state
+        refused = list(self.credit.refused)
+        self.credit.refused.clear()
+        self._take_back(refused)
+        for actor in list(self.actors.values()):
+            mailbox = actor.mailbox
+            self._take_back([kept.envelope for kept in mailbox.snapshot() if not kept.leased and mailbox.remove(kept.envelope.id)])
+            actor.backlog = 0
+            for execution in list(actor.executions.values()):
+                execution.tell_cancelled(state.stopping)
+            actor.unpark()
+        state.intake = False
+        if state.timed_out:
+            self.inbox.append(Forced())
+        elif state.outstanding:
+            self.dues.append(self.dispatch.at(self.now() + GRACE, lambda: self.post(Forced())))
+
+    def _force(self, message: Forced | None = None) -> None:
+        """The grace is over: the run ends without what is still at work."""
+        if self.ended:
+            return
+        for actor in list(self.actors.values()):
+            self._leave_behind(actor)
+            for envelope in actor.mailbox.clear():
+                record = self.state.record(envelope.node)
+                record.waiting -= 1
+                record.cancelled += 1
+                self.log.append(("cancelled", envelope.node, envelope.key, envelope.attempt, self.now(), self.state.stopping))
+        self.state.outstanding = 0
+        self._end()
+
+    def _leave_behind(self, actor: NodeActor) -> None:
+        """Workers that are still in a handler of this node leave the pool, which may have others."""
+        workers = {kept.lease.holder for kept in actor.mailbox.snapshot() if kept.lease is not None}
+        workers.update(execution.worker for execution in actor.executions.values())
+        for worker in workers:
+            if getattr(worker, "actor", None) is actor and worker.since:
+                self.dispatch.abandon(worker)
+                self.state.record(actor.plan.index).abandoned += 1
+
+    # --- the end ---------------------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        with self.ending:
+            self.decided = True
+        if self.asked is not None:
+            self._stop()
+        lacking = [] if self.state.stopping else self._lacking()
+        if lacking:
+            self._broken(RunStalled(self.state.run_id, lacking))
+            return
+        finish(self.state)
+        self._over()
+
+    def _over(self) -> None:
+        self.ended_at = self.now()
+        self.ended = True
+        for due in self.dues:
+            due.cancel()
+        self.state.tables.clear()
+        self.state.prefixes.clear()
+
+    def _lacking(self) -> list[str]:
+        """What joins still wait for although nothing is left to run: a defect of ours if there is anything."""
+        nodes, sinks = self.plan.nodes, self.plan.sinks
+        waiting = ((sinks[index], keys) for index, keys in self.state.tables.items() if sinks[index].mode is not Mode.FORGET)
+        return [f"{nodes[sink.node].name if sink.node >= 0 else 'a cycle'!r} waits under key {key}" for sink, keys in waiting for key in keys]
+
+    def _broken(self, error: BaseException) -> None:
+        """A defect of ours ends this run, and says so."""
+        log.error("run %r broke; this is a defect of actorflow", self.state.run_id, exc_info=error)
+        if self.ended:
+            return
+        state = self.state
+        state.status = RunStatus.FAILED
+        state.stopping = state.stopping or "broken"
+        state.broken = error  # type: ignore[assignment]
+        state.outstanding = 0
+        state.intake = False
+        self._over()
+
+    def _step_raised(self, error: BaseException) -> None:
+        """A step was left half-way. If the user's KeyboardInterrupt did it, the run is cancelled at once and the interrupt goes
+        on; else it is a defect of ours, or a condition raised what is no Exception."""
+        if not isinstance(error, KeyboardInterrupt) or current_thread() is not main_thread():
+            self._broken(error)
+            return
+        self._interrupt()
+        self.dispatch.at(self.now(), self._call_back)
+        raise error
+
+    def _interrupt(self) -> None:
+        if not self.ended:
+            state = self.state
+            state.stopping = state.reason = "interrupted"
+            state.cancel_asked = True
+            state.intake = False
+            self._force()
+
+    def abort(self) -> None:
+        """Cancel the run at once, whatever state it is in: an interrupt came between two steps of ours."""
+        if not self.lock.acquire(timeout=1.0):
+            self.lock = Lock()  # it came when this very thread had just taken it
+            self.lock.acquire()
+        try:
+            self._interrupt()
+        finally:
+            self.lock.release()
+        self._call_back()
+
+    def call_at_end(self, call: Callable[[], None]) -> None:
+        """Call this once the run is over, or now if it is. The call must be quick."""
+        with self.ending:
+            if not self.called_back:
+                self.on_end.append(call)
+                return
+        call()
+
+    def call_no_more(self, call: Callable[[], None]) -> None:
+        """Take back what `call_at_end` was told; no effect if it was called."""
+        with self.ending, suppress(ValueError):
+            self.on_end.remove(call)
+
+    def _call_back(self) -> None:
+        """Stop the instances of class nodes, then call who asked to be. A worker does it where users' code must not run."""
+        actors = [actor for actor in self.actors.values() if actor.instance is not None]
+        if actors and not self.dispatch.runs_user_code():
+            self.dispatch.schedule(Farewell(self))
+            return
+        with self.ending:
+            first, self.farewell = not self.farewell, True
+        if not first:
+            return
+        try:
+            for actor in actors:
+                actor.stop_instance()
+            self._let_go()
+            self._call_all()
+        except BaseException:
+            self.farewell = False  # interrupted: whoever comes next goes on
+            raise
+
+    def _call_all(self) -> None:
+        """One by one, so that an interrupt loses none; also those that come meanwhile."""
+        while True:
+            with self.ending:
+                if not self.on_end:
+                    self.called_back = True
+                    return
+                call = self.on_end.pop(0)
+            try:
+                call()
+            except Exception:
+                self.report("a callback at the end of run %r raised", self.state.run_id)
+
+    def _let_go(self) -> None:
+        """A run that is over is kept for its result: let go of everything else, also so that no cycle is left to the
+        garbage collector."""
+        self.actors = {}
+        self.ready.clear()
+        self.variables = NO_VARIABLES
+        self.credit.router = None  # type: ignore[assignment]
+        self.parent = None
+
+    # --- what others ask -------------------------------------------------------------------------------------------------------
+
+    @property
+    def room(self) -> News:
+        """Told when an open run may have room for another send, or was closed."""
+        with self.ending:
+            found: News | None = self.__dict__.get("_room")
+            if found is None:
+                found = self.__dict__["_room"] = News()
+            return found
+
+    def notify_room(self) -> None:
+        """Have those look again who wait to send."""
+        room: News | None = self.__dict__.get("_room")
+        if room is not None:
+            room.tell()
+
+    def claim(self, message: Send) -> bool:
+        """Take a send if there is room for it; `again` then brings it on its way. Raises LookupError if the run takes no more."""
+        node = message.node
+        with self.ending:
+            if self.closed or self.ended or not self.state.intake:
+                raise LookupError
+            sending = self.sending.get(node, 0)
+            actor = self.actors.get(node)
+            if actor is None:
+                mailbox = self.definition.nodes[node].options.mailbox or Mailbox()
+                room = sending < mailbox.capacity
+            else:
+                room = not actor.full and actor.mailbox.count + sending < actor.mailbox.capacity
+            if room:
+                self.sending[node] = sending + 1
+                self.inbox.append(lambda: self._sent(message))
+            return room
+
+    def _sent(self, message: Send) -> None:
+        with self.ending:
+            self.sending[message.node] -= 1
+        if not self.ended:
+            self._step(message)
+
+    def close(self) -> None:
+        """An open run takes no more sends."""
+        with self.ending:
+            if self.closed or self.ended or not self.state.intake:
+                return
+            self.closed = True
+            self.inbox.append(Close())
+        self.again()
+        self.notify_room()
+
+    def again(self) -> None:
+        """Have the inbox looked at."""
+        self.post(_nothing)
+
+    def forked(self) -> None:
+        """In the child of a fork: no thread, nor the handler that made the fork, goes on with this run."""
+        self.lock = Lock()
+        self.lock.acquire()
+        self.ready.clear()
+
+    def report(self, text: str, *details: Any) -> None:
+        """An error of the user's code that nobody waits for."""
+        log.exception(text, *details)
+
+    def mapped(self, node: NodeDefinition) -> Any:
+        """A node's inputs, from its references; copied like any payload."""
+        inputs = node.inputs.resolve(self._value_of, self.state.input, self.state.variables, node=node.name)
+        return copy_payload(inputs) if self.copies else inputs
+
+    def _value_of(self, name: str) -> Any:
+        """The output of a node that has completed; KeyError if it has not."""
+        index = self.definition.index_of[name]
+        value = self.state.values[index]
+        plan = self.plan.nodes[index]
+        return value[1] if plan.cycles_at and not plan.lists else value
+
+
+class Farewell:
+    """What follows the end of a run, to be done by a worker."""
+
+    __slots__ = ("router",)
+    ready = (True,)
+
+    def __init__(self, router: RouterActor) -> None:
+        self.router = router
+
+    def work(self, worker: Any) -> None:
+        """Do it."""
+        self.router._call_back()
+
+
+def _nothing() -> None:
+    pass
+
+
+RECEIVE: dict[type, Callable[[RouterActor, Any], None]] = {
+    Completed: RouterActor._completed,
+    Failed: RouterActor._outcome,
+    Cancelled: RouterActor._outcome,
+    Part: RouterActor._part,
+    Suspended: RouterActor._suspended,
+    Idle: RouterActor._idle,
+    TimedOut: RouterActor._timed_out,
+    Forced: RouterActor._force,
+    Start: RouterActor._control,
+    Send: RouterActor._control,
+    Close: RouterActor._control,
+}
