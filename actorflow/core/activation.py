@@ -116,7 +116,7 @@ def _resolved_before(state: RunState, sink: Sink, key: Key) -> int:
     bits = 0
     for length in range(sink.depth):
         for bit, _, _, _ in known.get(key[:length], ()):
-            bits |= 1 if bit & owner.whole else bit << 1
+            bits |= bit
     return bits
 
 

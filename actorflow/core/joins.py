@@ -209,13 +209,13 @@ def _known_for_short_key(state: RunState, sink: Sink, bit: int, key: Key, kind: 
             else:
                 look_again(state, sink, full)
     for part in sink.forgets:
-        bits = 1 if bit & sink.whole else bit << 1
         if part.depth == length:
-            _no_longer_needed(state, part, key, bits)
+            _no_longer_needed(state, part, key, bit)
         elif part.depth > length:
             for at in [at for at in state.tables.get(part.index, ()) if at[:length] == key]:
-                _no_longer_needed(state, part, at, bits)
-    _kill_dead_prefixes(state, sink, key, how)
+                _no_longer_needed(state, part, at, bit)
+    if kind and bit & sink.whole:
+        _kill_dead_prefixes(state, sink, key, how)
 
 
 def _no_longer_needed(state: RunState, part: Sink, key: Key, bits: int) -> None:
@@ -227,20 +227,18 @@ def _no_longer_needed(state: RunState, part: Sink, key: Key, bits: int) -> None:
 
 
 def _kill_dead_prefixes(state: RunState, sink: Sink, key: Key, how: int) -> None:
-    """Skip the node for each short key under which all its long inputs are dead by now, and its shorter ones resolved."""
+    """Skip the node for each short key under which all its long inputs are dead by now."""
     known = state.prefixes[sink.index]
     for short in [short for short in known if short[: len(key)] == key]:
-        items = [item for length in range(len(short) + 1) for item in known.get(short[:length], ())]
-        dead = resolved = 0
-        for bit, kind, _, _ in items:
-            resolved |= bit
-            dead |= bit if kind else 0
-        wanted = 0
-        for depth, bits in sink.shorts:
-            wanted |= bits if depth <= len(short) else 0
-        if dead & sink.whole != sink.whole or resolved & wanted != wanted:
+        dead, cancelled = 0, False
+        for length in range(len(short) + 1):
+            for bit, kind, _, _ in known.get(short[:length], ()):
+                if kind and bit & sink.whole:
+                    dead |= bit
+                    cancelled = cancelled or kind == Resolution.CANCELLED
+        if dead != sink.whole:
             continue
-        kind = Resolution.CANCELLED if any(item[1] == Resolution.CANCELLED for item in items) else Resolution.SKIPPED
+        kind = Resolution.CANCELLED if cancelled else Resolution.SKIPPED
         if sink.mode is Mode.QUIET:
             assert sink.cycle is not None
             state.dead.extend((route, short, kind, Resolution.FROM_QUIET) for route in sink.cycle.exits)

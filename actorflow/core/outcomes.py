@@ -34,10 +34,16 @@ def completed(state: RunState, outcome: Completed) -> None:
         _completed_at_length(state, node, outcome)
         return
     key = envelope.key
-    _book(state, node, outcome, None)
+    record: NodeRecord = state.records[envelope.node]  # type: ignore[assignment]
+    ended = outcome.ended
+    duration = ended - outcome.started  # `_book`, written out
+    record.waiting -= 1
+    record.completed += 1
+    record.total_ns += duration
+    state.log.append(("completed", envelope.node, key, envelope.attempt, ended, duration, None))
     if envelope.carried:
         state.handled.update(map(id, envelope.carried))
-    if node.keeps:
+    if node.keeps or state.unkept is not None:
         keep(state, node, key, value)
     if not node.short_way:
         _send_plain(state, node, envelope, value)
@@ -77,8 +83,6 @@ def _book(state: RunState, node: NodePlan, outcome: Completed, port: str | None)
     record.waiting -= 1
     record.completed += 1
     record.total_ns += duration
-    if duration > record.longest_ns:
-        record.longest_ns = duration
     envelope = outcome.lease.envelope
     state.log.append(("completed", node.index, envelope.key, envelope.attempt, outcome.ended, duration, port))
 
@@ -198,7 +202,9 @@ def _skip(state: RunState, routes: tuple[Route, ...], key: Key, kind: int) -> No
 
 
 def keep(state: RunState, node: NodePlan, key: Key, value: Any) -> None:
-    """Keep a value for the run's result, as far as the workflow's `results` says so."""
+    """Keep a value for the run's result, as far as the workflow's `results` says so, and for those that refer to it."""
+    if node.referred:
+        state.referred.setdefault(node.index, {})[key] = value
     if node.terminal and state.unkept is not None:
         state.unkept.append((node.name, key, value))
     elif not node.keeps:

@@ -59,12 +59,22 @@ def facts_of(state: RunState, payload: Any, key: Key, error: BaseException | Non
     if error is None:
         return Facts(state, payload, key)
     about: dict[str, Any] = {"type": type_name(error), "message": message_of(error)}
-    for name in ("status_code", "status", "code"):
-        status = getattr(error, name, None)
-        if isinstance(status, int | str):
-            about["status"] = status
-            break
+    status = _status_of(error)
+    if status is not None:
+        about["status"] = status
     return Facts(state, payload, key, about)
+
+
+def _status_of(error: BaseException) -> int | str | None:
+    """The status an exception carries, as those of HTTP clients do; they are code of users and may raise."""
+    for name in ("status_code", "status", "code"):
+        try:
+            status = getattr(error, name, None)
+        except Exception:
+            continue
+        if isinstance(status, int | str):
+            return status
+    return None
 
 
 def type_name(error: BaseException) -> str:

@@ -75,18 +75,11 @@ class Instance(Waiting):
 class NodeRecord:
     """What is on record of a node that got a message. `waiting` counts its activations that have not ended."""
 
-    __slots__ = ("abandoned", "cancelled", "completed", "failed", "ignored", "last_error", "longest_ns", "total_ns", "unrouted", "waiting")
+    __slots__ = ("abandoned", "cancelled", "completed", "failed", "ignored", "last_error", "total_ns", "unrouted", "waiting")
 
     def __init__(self) -> None:
-        self.waiting = 0
-        self.completed = 0
-        self.failed = 0
-        self.cancelled = 0
-        self.ignored = 0
-        self.unrouted = 0
-        self.abandoned = 0
-        self.total_ns = 0
-        self.longest_ns = 0
+        self.waiting = self.completed = self.failed = self.cancelled = 0
+        self.ignored = self.unrouted = self.abandoned = self.total_ns = 0
         self.last_error: Failure | None = None
 
     @property
@@ -119,6 +112,7 @@ class RunState:
         "prefixes",
         "reason",
         "records",
+        "referred",
         "run_id",
         "sends",
         "sent",
@@ -158,6 +152,7 @@ class RunState:
         self.letters: list[tuple[Envelope, str]] = []
         self.log: list[tuple[Any, ...]] = []
         self.values: dict[int, Any] = {}
+        self.referred: dict[int, dict[Key, Any]] = {}
         self.unkept: list[Any] | None = None
         self.failures: list[Failure] = []
         self.handled: set[int] = set()

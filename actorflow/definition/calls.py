@@ -205,7 +205,8 @@ def _checked(call: Call, check: Check) -> Call:
             mismatch, slot = in_slot.mismatch, in_slot.slot
         else:
             return call(payload, ctx)
-        raise mismatch.named(getattr(ctx, "node", ""), slot)
+        node = getattr(ctx, "node", "")
+        raise mismatch.named(getattr(node, "name", node), slot)
 
     return checked
 

@@ -4,10 +4,10 @@ Not here: how it is computed (`scopes`), what a run keeps (`core`). The words: a
 node's *depth* is the number of openers its activations are under; a *route* is a connection as the core sees it; a *sink*
 is where arrivals wait: a join, or one of two bookkeeping places (the quiet of a cycle, the end of a join's short inputs).
 
-A sink waits, for each key of its depth, for *parts*. A part is a bit. A connection whose messages have keys as long as the
-sink's is a part of its own, resolved once for each key. Connections with longer keys form one part for each opener they have
-passed next: it stays missing until that opener was opened (or skipped) for the key, and from then on the count of live
-activations under the opener that can reach the sink says whether more may come."""
+A sink waits, for each key of its depth, for *parts*. A part is a bit, one for each connection. That of a connection whose
+messages have keys as long as the sink's is resolved once for each key. That of one with longer keys stays missing until the
+opener it has passed next was opened for the key, or the connection was skipped; from then on the count of live activations
+under the opener that can reach the sink says whether more may come."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Opener(Struct, frozen=True):
 
 class Closing(Struct):
     """One sink that an activation may still reach: it counts as live there, for the first `depth` indices of its key.
-    `part` is the part it belongs to (0: none), `opens` says that the activation itself is what opens it."""
+    `part` are the parts of its opener (0: none), `opens` says that the activation itself is what opens it."""
 
     sink: Sink
     depth: int
@@ -153,6 +153,8 @@ class NodePlan(Struct):
     """Direct, all its routes are simple, and nothing counts its activations."""
     keeps: bool = False
     """Its values are kept for the result."""
+    referred: bool = False
+    """Its values are kept, by key, for nodes whose `inputs` refer to it."""
     plain: bool = False
     """Its handler is called with the payload and nothing else, and what it returns is sent."""
     unwatched: bool = False

@@ -347,17 +347,17 @@ class _Analysis:
 
     def _forget(self, sink: Sink, scope: Scope, depth: int, bits: int, sources: list[int]) -> None:
         """Keep count of when the short inputs of an `all` join are no longer needed for a key of `depth` indices."""
-        forget = Sink(len(self.sinks), sink.node, Mode.FORGET, depth, self.turn, need=1 | bits << 1, later=1 | (bits & sink.later) << 1)
+        forget = Sink(len(self.sinks), sink.node, Mode.FORGET, depth, self.turn, need=sink.whole | bits, later=sink.whole | (bits & sink.later))
         forget.groups, forget.cycle = True, sink.cycle
         forget.pass_at = sink.pass_at if depth > sink.pass_at else -1
         self.sinks.append(forget)
         sink.forgets = (*sink.forgets, forget)
-        self.groups.append((forget, scope[depth], 1, sources))
+        self.groups.append((forget, scope[depth], sink.whole, sources))
         for opener in scope[:depth]:
             if opener.kind == "cycle":
                 cycle = self.cycles[opener.index]
                 inside = scope[depth].kind != "cycle" and scope[depth].index in cycle.members
-                cycle.forgets = (*cycle.forgets, (forget, 0 if inside else 1))
+                cycle.forgets = (*cycle.forgets, (forget, 0 if inside else sink.whole))
 
     def _place_collect(self, node: NodeDefinition, join: Collect, inputs: list[Connection], seen: list[Scope], own: Scope) -> None:
         line = on_one_line(seen)
@@ -405,29 +405,30 @@ class _Analysis:
         sink.limit = limit
         if isinstance(node.join, First):
             sink.n, sink.listed = node.join.n, node.join.listed
-        parts: dict[object, int] = {}
         shorts: dict[int, int] = {}
         sources: dict[Opener, list[int]] = {}
-        for connection, passed in zip(inputs, seen):
+        groups: dict[Opener, int] = {}
+        for number, (connection, passed) in enumerate(zip(inputs, seen, strict=True)):
+            bit = 1 << number
             route = self._route(connection)
-            part: object = connection.index
+            route.sink, route.bit = sink, bit
+            sink.need |= bit
+            if route.enters is None:
+                sink.later |= bit
             if len(passed) < len(scope):
                 sink.late = True
-                shorts[len(passed)] = shorts.get(len(passed), 0) | parts.setdefault(part, 1 << len(parts))
-            if len(passed) > len(scope):
-                part = passed[len(scope)]
-                sources.setdefault(passed[len(scope)], []).append(connection.source)
-            route.sink, route.bit = sink, parts.setdefault(part, 1 << len(parts))
-            sink.need |= route.bit
-            if route.enters is None:
-                sink.later |= route.bit
+                shorts[len(passed)] = shorts.get(len(passed), 0) | bit
+            elif len(passed) > len(scope):
+                opener = passed[len(scope)]
+                sources.setdefault(opener, []).append(connection.source)
+                groups[opener] = groups.get(opener, 0) | bit
         sink.shorts = tuple(sorted(shorts.items()))
         sink.whole = sink.need & ~sum(shorts.values())
+        sink.groups = bool(groups)
         for opener, nodes in sources.items():
-            sink.groups = True
-            self.groups.append((sink, opener, parts[opener], nodes))
+            self.groups.append((sink, opener, groups[opener], nodes))
         for depth in sorted({*self._partly_dead(node, scope)}):
-            inside = [connection.source for connection, passed in zip(inputs, seen) if passed[: depth + 1] == scope[: depth + 1]]
+            inside = [connection.source for connection, passed in zip(inputs, seen, strict=True) if passed[: depth + 1] == scope[: depth + 1]]
             self._forget(sink, scope, depth, 0, inside)
 
     # --- what closes what -------------------------------------------------------------------------------------------
@@ -520,6 +521,7 @@ class _Analysis:
     def _assemble(self, closing: list[list[Closing]]) -> Plan:
         definition = self.definition
         terminals = set(definition.outputs)
+        self.referred = {name for node in definition.nodes if node.inputs is not None for name in node.inputs.nodes}
         nodes = tuple(self._node_plan(node, tuple(closing[node.index]), node.index in terminals) for node in definition.nodes)
         seeds: dict[int, tuple[Route, ...]] = {}
         return Plan(definition, len(self.base), nodes, tuple(self.sinks), tuple(self.cycles), seeds, tuple(self.scopes))
@@ -552,7 +554,8 @@ class _Analysis:
         plan.keeps = results == "all" or (results == "auto" and (plan.terminal or not plan.lists))
         plan.ends = all(route.back is not None for route in plan.routes)
         backs = any(route.back is not None for route in plan.routes)
-        plan.direct = not streaming and not backs and self.definition.options.unrouted == "count"
+        plan.referred = node.name in self.referred
+        plan.direct = not streaming and not backs and self.definition.options.unrouted == "count" and not plan.referred
         plan.short_way = plan.direct and not closing and not fail_only and all(route.simple for route in plan.routes)
         handler = node.handler
         plan.unwatched = not streaming and not handler.needs_context and node.inputs is None and handler.node_class is None

@@ -339,9 +339,8 @@ class _Joins:
             facts = [line.look(prefix) for line in deciding]
             if any(fact is None or fact.delivered for fact in facts):
                 continue
-            whole = [line.look(prefix) for line in lines]
-            cancelled = any(fact is not None and fact.kind == "cancelled" for fact in whole)
-            if not cancelled and any(line.cancelled_about(prefix) for line in lines):
+            cancelled = any(fact is not None and fact.kind == "cancelled" for fact in facts)  # a shorter input does not matter
+            if not cancelled and any(line.cancelled_about(prefix) for line in deciding):
                 trace.notes.add(Notes.SHORT_WITH_CANCEL)
             settled.dead[prefix] = CANCELLED if cancelled else SKIPPED
 
