@@ -16,7 +16,7 @@ from msgspec.structs import replace as changed
 from actorflow.clock import seconds
 from actorflow.messages import Envelope, Lease
 from actorflow.messaging.mailbox import Expired, Kept
-from actorflow.messaging.slots import RingLease, Slots, envelope_of
+from actorflow.messaging.slots import NOTHING_YET, RingLease, Slots, envelope_of
 
 __all__ = ["RingMailbox"]
 
@@ -44,7 +44,10 @@ class RingMailbox(Slots):
                 f"RingMailbox takes capacity and lease from 1 on and the others from 0, not capacity={capacity}, lease={lease} ns, "
                 f"max_redeliveries={max_redeliveries}, redelivery_delay={redelivery_delay} ns, redelivery_cap={redelivery_cap} ns"
             )
-        Slots.__init__(self, capacity)
+        self.capacity = capacity  # `Slots.__init__`, written out: a run makes a mailbox for every node
+        self._slots = self._arrivals = self._order = NOTHING_YET
+        self._mask = self._head = self._tail = self._end = self._arrived = 0
+        self._late = self._keys = None
         self._duration = lease
         self._max_redeliveries = max_redeliveries
         self._redelivery_delay = redelivery_delay

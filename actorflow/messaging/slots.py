@@ -21,10 +21,10 @@ from msgspec.structs import replace as changed
 from actorflow.messages import Envelope, Lease
 from actorflow.messaging.late import Late
 
-__all__ = ["RingLease", "Slots", "envelope_of"]
+__all__ = ["NOTHING_YET", "RingLease", "Slots", "envelope_of"]
 
 _SECOND_SIZE = 4
-_NONE: list[Any] = []
+NOTHING_YET: list[Any] = []
 """The lists of a mailbox that never had a message: shared, and never written, as `_grow` replaces them."""
 
 
@@ -48,9 +48,9 @@ class Slots:
     def __init__(self, capacity: int) -> None:
         """Also called to throw everything away."""
         self.capacity = capacity
-        self._slots: list[Envelope | Lease | None] = _NONE
-        self._arrivals: list[int] = _NONE
-        self._order: list[int] = _NONE
+        self._slots: list[Envelope | Lease | None] = NOTHING_YET
+        self._arrivals: list[int] = NOTHING_YET
+        self._order: list[int] = NOTHING_YET
         self._mask = self._head = self._tail = self._end = self._arrived = 0
         self._late: Late | None = None
         self._keys: dict[Hashable, int] | None = None
