@@ -43,6 +43,9 @@ def _entry_delivered(state: RunState, cycle: Cycle, bit: int, key: Key) -> None:
         return
     instance = waiting_at(state, cycle.quiet, key)
     instance.missing &= ~bit
+    instance.opened = True
+    for held in cycle.quiet.holds:
+        state.tables[held.sink.index][key[: held.depth]].opened = True
     look_again(state, cycle.quiet, key)
 
 

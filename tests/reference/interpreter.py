@@ -851,10 +851,14 @@ class _Instance:
         facts = {n: {k: f for one in self.passes for k, f in one.trace.facts.get(n, {}).items()} for n in self.cycle.exits}
         left = {n: {k[base] for k, f in at.items() if f.delivered} for n, at in facts.items()}  # passes in which an exit delivered
         leaving = set().union(*left.values())
+        alone = [at for number, at in facts.items() if not left[number] and any(len(key) > base + 1 for key in at)]
+        beside = {key[base] for at in alone for key in at} - leaving
         for number, at in facts.items():
             cancelled = any(f.kind == "cancelled" for f in at.values())
             if not left[number]:
                 if any(len(key) > base + 1 for key in at):  # below a stream that has run: for each key it has run for
+                    for index in sorted((leaving | beside) - {key[base] for key in at}):
+                        trace.resolve(number, (*self.key, index), SKIPPED)
                     for key, fact in at.items():
                         trace.resolve(number, key, fact)
                 else:
@@ -862,6 +866,8 @@ class _Instance:
                 continue
             if cancelled:
                 trace.notes.add(Notes.LOST_CANCEL)
+            for index in sorted(beside - left[number]):
+                trace.resolve(number, (*self.key, index), SKIPPED)
             for index in sorted(leaving - left[number]):
                 held = any(f.kind == "cancelled" for k, f in at.items() if k[base] == index)
                 trace.resolve(number, (*self.key, index), CANCELLED if held else SKIPPED)
