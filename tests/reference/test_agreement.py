@@ -30,8 +30,8 @@ def graph(seed):
     """A random graph. About one in a thousand is beyond the interpreter: a cycle entered from exits below a stream of another
     cycle that never delivered, for a pass that no exit left. It says so (Stalled), and another graph takes the place."""
     for attempt in range(3):
-        spec = random_graph(random.Random(seed + attempt * 1_000_000), 4 + seed % 12, allow=ALLOWED)
         try:
+            spec = random_graph(random.Random(seed + attempt * 1_000_000), 4 + seed % 12, allow=ALLOWED)
             run(spec)
         except Stalled:
             continue
