@@ -6,7 +6,7 @@ wall time is aware UTC and says so (`started_utc`). Users write seconds; `second
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Protocol
 
 __all__ = ["Clock", "SystemClock", "seconds"]
@@ -32,7 +32,7 @@ class SystemClock:
     @staticmethod
     def utc() -> datetime:
         """The wall time, aware, in UTC."""
-        return datetime.now(timezone.utc)
+        return datetime.now(UTC)
 
 
 def seconds(value: float) -> int:

@@ -28,11 +28,12 @@ from actorflow.core import RunState, RunStatus
 from actorflow.core.control import Start, Stop
 from actorflow.definition.model import Definition
 from actorflow.definition.options import duration
-from actorflow.definition.scopes import make_plan
+from actorflow.definition.scopes import ScopeProblems, make_plan
 from actorflow.dispatch.event_loop import LoopLane
+from actorflow.dispatch.leases import LeaseKeeper
 from actorflow.dispatch.news import settle
 from actorflow.dispatch.workers import Helper, Threads
-from actorflow.errors import EngineForked, EngineStopped, RunExists, WouldDeadlock
+from actorflow.errors import EngineForked, EngineStopped, InvalidWorkflow, RunExists, WouldDeadlock
 from actorflow.messaging.dead_letters import DeadLetterStore
 from actorflow.payloads import copy_payload
 from actorflow.policies import Timeouts
@@ -47,6 +48,9 @@ END_S = 2.0
 """How long `stop` waits for runs that it has cancelled, then, for THREADS_S, for threads; how long the interpreter does."""
 THREADS_S = 1.0
 EXIT_S = 1.5
+PART_S = 0.2
+"""How long the main thread waits before it looks whether Ctrl-C was pressed. A wait notices by itself only what comes after
+it has begun, which a signal between two instructions does not, and on Windows nothing."""
 
 
 class Engine:
@@ -67,6 +71,7 @@ class Engine:
         self.dead_letters = DeadLetterStore(self.clock)
         self._timeouts = timeouts if timeouts is not None else Timeouts()
         self._dispatch = self._make_dispatch(workers if workers is not None else min(32, (os.cpu_count() or 1) + 4))
+        self._leases = LeaseKeeper(self._dispatch)
         self._prefix = secrets.token_hex(5)
         self._numbers = count(1)
         self._keep_runs = keep_runs
@@ -154,14 +159,18 @@ class Engine:
             raise ValueError(f"run_id must be a text that is not blank, not {run_id!r}")
         plan = definition.plans.get(opened)
         if plan is None:
-            plan = definition.plans[opened] = make_plan(definition, open=opened)
+            try:
+                plan = definition.plans[opened] = make_plan(definition, open=opened)
+            except ScopeProblems as found:
+                raise InvalidWorkflow(definition.label, found.problems) from None
         begin = dict(definition.variables)
         if variables:
             begin.update(copy_payload(dict(variables), "variables"))
         marks = dict(tags) if isinstance(tags, Mapping) else tuple(tags)
         limit = self._limit(definition, timeout)
         started_utc, started = self.clock.utc(), self.clock.now()
-        input = copy_payload(input, "the run's input")
+        if definition.options.isolation == "copy":
+            input = copy_payload(input, "the run's input")
         state = RunState(plan, run_id, input, begin, lambda at: started_utc + timedelta(microseconds=(at - started) // 1000), marks)
         router = RouterActor(state, self._dispatch, contextvars.copy_context(), self._timeouts.node, self.dead_letters, CURRENT.get())
         router.started = started
@@ -188,10 +197,12 @@ class Engine:
         """Let everybody know of the run; one of the same id that is known already is returned in its place."""
         router = run._router
         router.call_at_end(partial(self._over, run))
+        self._leases.watch(router)
         with self._lock:
             stopping = self._stopping
             known = run if stopping else self._runs.setdefault(run.id, run)
         if stopping or known is not run:
+            self._leases.forget(router)
             for due in router.dues:
                 due.cancel()
         if stopping:
@@ -213,6 +224,7 @@ class Engine:
     def _over(self, run: Run) -> None:
         """A run has ended: forget the oldest of those beyond `keep_runs`."""
         run._router.notify_room()
+        self._leases.forget(run._router)
         with self._lock:
             if self._runs.get(run.id) is run:
                 self._finished[run.id] = run
@@ -222,7 +234,7 @@ class Engine:
     def _help(self, run: Run) -> None:
         """The calling thread gives turns to its own run, as long as they are short."""
         router = run._router
-        timed = router.dues or router.node_timeout is not None or any(node.options.timeout is not None for node in router.definition.nodes)
+        timed = router.dues or router.node_timeout is not None or router.plan.timed
         if timed or not self._dispatch.can_help:
             router.post(Start())
             return
@@ -287,7 +299,7 @@ class Engine:
             return bool(router.ended)
         self._refuse_deadlock(router)
         with self._waiting():
-            return _wait_for_end(router, -1 if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+            return _wait_for_end(router, timeout)
 
     def wait_until(self, router: RouterActor, condition: threading.Condition, ready: Callable[[], bool], timeout: float | None) -> bool:
         """Wait for something else of a run; see `Run.send` and `Run.results`."""
@@ -298,7 +310,7 @@ class Engine:
             return False
         self._refuse_deadlock(router)
         with self._waiting(), condition:
-            return condition.wait_for(ready, None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+            return _wait_in_parts(partial(condition.wait_for, ready), timeout)
 
     def _waiting(self) -> AbstractContextManager[None]:
         """A thread is about to wait; if a handler is at work on it, whichever engine's, another may take its place."""
@@ -460,16 +472,29 @@ def _is_same(known: RouterActor, new: RouterActor) -> bool:
     return known.definition is new.definition and known.plan.base == new.plan.base and bool(known.state.input == new.state.input)
 
 
-def _wait_for_end(router: RouterActor, timeout: float) -> bool:
-    """Wait until a run is over and everybody was told, at most `timeout` seconds (-1: as long as it takes). An interrupt
-    leaves nothing locked."""
+def _wait_for_end(router: RouterActor, timeout: float | None) -> bool:
+    """Wait until a run is over and everybody was told, at most `timeout` seconds. An interrupt leaves nothing locked."""
     over = threading.Lock()
     over.acquire()
     router.call_at_end(over.release)
     try:
-        return over.acquire(timeout=timeout)
+        return _wait_in_parts(lambda part: over.acquire(timeout=part), timeout)
     finally:
         router.call_no_more(over.release)
+
+
+def _wait_in_parts(wait: Callable[[float], bool], timeout: float | None) -> bool:
+    """Call `wait` with a number of seconds until it says that its wait is over, or `timeout` is; on the main thread with
+    PART_S at a time."""
+    if threading.current_thread() is not threading.main_thread():
+        return wait(threading.TIMEOUT_MAX if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+    end = None if timeout is None else SystemClock.now() + seconds(timeout)
+    while True:
+        left = PART_S if end is None else max(0.0, (end - SystemClock.now()) / NANOSECONDS)
+        if wait(min(left, PART_S)):
+            return True
+        if left < PART_S:
+            return False
 
 
 def in_thread(function: Callable[..., object], *arguments: Any) -> None:

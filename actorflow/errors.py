@@ -149,12 +149,14 @@ class MailboxFull(ActorflowError):
 
 
 class RunFailed(ActorflowError):
-    """A run that ended FAILED; `failures` holds every unhandled `af.Failure`, `__cause__` is the first one's exception."""
+    """A run that ended FAILED; `failures` holds every unhandled `af.Failure`, `__cause__` is the first one's exception.
+    `paths` are for the text: what leads to each failed node, like `load > parse > `."""
 
-    def __init__(self, run_id: str, failures: Sequence[Any]) -> None:
+    def __init__(self, run_id: str, failures: Sequence[Any], paths: Sequence[str] = ()) -> None:
         self.run_id = run_id
         self.failures = tuple(failures)
-        lines = "".join(f"\n  {failure}" for failure in self.failures)
+        before = paths or [""] * len(self.failures)
+        lines = "".join(f"\n  {path}{failure}" for path, failure in zip(before, self.failures, strict=True))
         super().__init__(f"run {run_id!r} failed:{lines}")
 
 

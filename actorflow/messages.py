@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import datetime
+from traceback import format_exception
 from typing import Any
 
 from msgspec import Struct
@@ -120,9 +121,14 @@ class Failure(Struct, frozen=True, eq=False):
     attempt: int
     type: str
     message: str
-    traceback: str
     exception: BaseException | None
     at_utc: datetime
+    kept: str = ""
+
+    @property
+    def traceback(self) -> str:
+        """The traceback as text: made when asked for, as most never are; `kept` where there is no exception any more."""
+        return self.kept if self.exception is None else "".join(format_exception(self.exception))
 
     def __str__(self) -> str:
         return f"{self.node}: {self.type}: {self.message}" if self.message else f"{self.node}: {self.type}"

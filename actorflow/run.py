@@ -204,7 +204,11 @@ class Run:
         self._router.again()
 
     def _message(self, payload: Any, to: str | Node[..., Any] | None) -> Send:
-        return Send(self._entry() if to is None else self._index(to), copy_payload(payload))
+        plan = self._router.plan
+        node = plan.nodes[self._entry() if to is None else self._index(to)]
+        if plan.base > node.depth:
+            raise ValueError(f"node {node.name!r} of run {self.id!r} comes after a join that collects the whole run; nothing can be sent to it")
+        return Send(node.index, copy_payload(payload) if self._router.copies else payload)
 
     def _entry(self) -> int:
         entries = self._router.definition.entries

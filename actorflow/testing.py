@@ -11,7 +11,7 @@ import random
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from actorflow.actors.router import RouterActor
@@ -33,7 +33,7 @@ MAX_TURNS = 50_000_000
 class ManualClock:
     """A clock that moves when it is told to. For an Engine with threads, and inside SimulatedEngine."""
 
-    def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=timezone.utc)) -> None:
+    def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
         self._now = 0
         self._watchers: list[Callable[[], None]] = []
@@ -74,15 +74,15 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.due.clock.now() / NANOSECONDS
 
-    def call_soon(self, *args: Any, **kwargs: Any) -> asyncio.Handle:
+    def call_soon(self, *args: Any, **kwargs: Any) -> asyncio.Handle:  # type: ignore[override]
         self.busy = True
         return super().call_soon(*args, **kwargs)
 
-    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:
+    def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:  # type: ignore[override]
         self.busy = True
         return super().call_soon_threadsafe(*args, **kwargs)
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override]
         timer = asyncio.TimerHandle(when, callback, args, self, context)
 
         def fire() -> None:
@@ -92,7 +92,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         self.due.at(round(when * NANOSECONDS), fire)
         return timer
 
-    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+    def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override]
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
@@ -115,6 +115,9 @@ class _Lane:
 
     def here(self) -> bool:
         return False
+
+    def alive(self) -> bool:
+        return True
 
     def offer(self, actor: Any) -> None:
         self.ready.append(actor)
@@ -139,9 +142,14 @@ class _Worker:
     """Stands for the one thread."""
 
     helps = True
+    patience = 0
+    pins = False
     since = 0
     actor: Any = None
     interrupted: BaseException | None = None
+
+    def alive(self) -> bool:
+        return True
 
     def leaves(self) -> bool:
         return True
@@ -168,8 +176,8 @@ class _Simulation:
 
     help = schedule
 
-    def at(self, instant: int, call: Callable[[], None]) -> DueCall:
-        return self.due.at(instant, call)
+    def at(self, instant: int, call: Callable[[], None], *, idle: bool = False) -> DueCall:
+        return self.due.at(instant, call, idle=idle)
 
     def lane(self) -> _Lane:
         if self._lane is None:
@@ -271,7 +279,7 @@ class SimulatedEngine(Engine):
             if self._dispatch.step():
                 continue
             instant = self._dispatch.due.next_instant()
-            if instant is None or (end is not None and instant > end):
+            if instant is None or (instant > end if end is not None else self._dispatch.due.only_idle()):
                 break
             clock.move_to(instant)
         if end is not None and not enough():

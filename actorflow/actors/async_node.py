@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Generator
 from contextvars import Context as ContextVariables
+from functools import partial
 from threading import current_thread, main_thread
 from types import coroutine
 from typing import Any
@@ -166,11 +167,12 @@ class AsyncNodeActor(NodeActor):
         payload = self.prepared(lease)
         variables = router.variables.copy()
         made = variables.run(self.handler.invoke, payload, context or self)
+        awaits = self.handler.is_async  # not so for a class of which only hooks are async
         if self.plan.streaming:
-            if not isinstance(made, AsyncIterator):
+            if awaits and not isinstance(made, AsyncIterator):
                 made = await inside(variables, made)
             return await self._streamed_async(lease, made, variables, context, now, cancelling)
-        value = await inside(variables, made)
+        value = await inside(variables, made) if awaits else made
         if type(value) not in IMMUTABLE and router.copies:
             value = outgoing(value)
         return self.completed(lease, value, now, context)
@@ -216,7 +218,8 @@ class AsyncNodeActor(NodeActor):
         if self.blocked:
             loop = asyncio.get_running_loop()
             room = loop.create_future()
-            router.post(lambda: router.when_room(self, lambda: loop.call_soon_threadsafe(_wake, room)))
+            execution = self.executions[lease.token]
+            router.post(lambda: router.when_room(self, execution, partial(_wake_soon, loop, room)))
             await room
         elif number % 32 == 31:
             await asyncio.sleep(0)
@@ -245,11 +248,11 @@ class AsyncNodeActor(NodeActor):
         if self.instance is None or node_class is None or node_class.on_stop is None or not node_class.on_stop.is_async:
             super().stop_instance()
             return
-        hook, instance = node_class.on_stop, self.instance
+        hook, instance, context = node_class.on_stop, self.instance, self.farewell_context()
 
         async def stop() -> None:
             try:
-                await hook.call(instance, None)
+                await hook.call(instance, context)
             except BaseException:
                 self.router.report("on_stop of node %r raised", self.node.name)
 
@@ -260,6 +263,10 @@ def _pass_on_interrupt(outcome: Completed | Failed | Cancelled) -> None:
     """A KeyboardInterrupt on the main thread was meant for the user, whose loop this is."""
     if type(outcome) is Failed and isinstance(outcome.error, KeyboardInterrupt) and current_thread() is main_thread():
         raise outcome.error
+
+
+def _wake_soon(loop: asyncio.AbstractEventLoop, room: asyncio.Future[None]) -> None:
+    loop.call_soon_threadsafe(_wake, room)
 
 
 def _wake(room: asyncio.Future[None]) -> None:

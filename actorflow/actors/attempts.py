@@ -41,9 +41,10 @@ class Execution:
 
 
 class Stream:
-    """A streaming attempt; `at_work` while a worker takes values. `closed` is set when nothing more of it will be taken."""
+    """A streaming attempt; `at_work` while a worker takes values, `worked` how long it
+    has been so, in nanoseconds. `closed` is set when nothing more of it will be taken."""
 
-    __slots__ = ("at_work", "closed", "context", "execution", "iterator", "lease", "number", "started", "variables")
+    __slots__ = ("at_work", "worked", "closed", "context", "execution", "iterator", "lease", "number", "started", "variables")
 
     def __init__(self, iterator: Any, variables: ContextVariables, execution: Execution, started: int) -> None:
         self.lease = execution.lease
@@ -53,6 +54,7 @@ class Stream:
         self.context = execution.context
         self.started = started
         self.number = 0
+        self.worked = 0
         self.at_work = True
         self.closed = False
         execution.stream = self

@@ -6,6 +6,7 @@ How many turns an actor may have at once (`granted`), and what waits beyond (`ba
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
@@ -20,7 +21,7 @@ from actorflow.definition.context import Context
 from actorflow.definition.model import NodeDefinition
 from actorflow.definition.plan import NodePlan
 from actorflow.errors import ActorflowError
-from actorflow.messages import NOTHING, Cancelled, Completed, Emit, Emits, Failed, Lease, Part, Unfit
+from actorflow.messages import NOTHING, Cancelled, Completed, Emit, Emits, Envelope, Failed, Lease, Part, Unfit
 from actorflow.messaging.ring import RingMailbox
 from actorflow.payloads import IMMUTABLE, copy_payload
 
@@ -59,6 +60,7 @@ class NodeActor(LeasedActor):
     backlog = 0
     blocked = 0
     full = False
+    last = False
     average = 0
     instance: Any = None
     parked: list[Callable[[], None]] | None = None
@@ -75,7 +77,9 @@ class NodeActor(LeasedActor):
         self.limit = options.concurrency
         mailbox = options.mailbox
         self.mailbox = (
-            RingMailbox() if mailbox is None else RingMailbox(mailbox.capacity, seconds(mailbox.lease), mailbox.max_redeliveries)
+            RingMailbox(lock=router.boxes)
+            if mailbox is None
+            else RingMailbox(mailbox.capacity, seconds(mailbox.lease), mailbox.max_redeliveries, lock=router.boxes)
         )
         timeout = options.timeout if options.timeout is not None else router.node_timeout
         self.timeout = 0 if timeout is None else seconds(timeout)
@@ -207,7 +211,7 @@ class NodeActor(LeasedActor):
     def prepared(self, lease: Lease) -> Any:
         """The payload of an attempt: copied, and mapped where the node maps its inputs. Makes the instance of a class node."""
         payload = self._incoming(lease.envelope.payload)
-        return payload if self.node.inputs is None else self.router.mapped(self.node)
+        return payload if self.node.inputs is None else self.router.mapped(self.node, lease.envelope.key)
 
     def _make_instance(self, context: Context | None) -> None:
         """One instance of a class node for the whole run; other turns of this node wait until it has started."""
@@ -227,6 +231,8 @@ class NodeActor(LeasedActor):
         self.executions[execution.lease.token] = execution
         if self.timeout:
             execution.due = self.router.arm_timeout(self, execution, now + self.timeout)
+        if self.router.state.stopping:  # the run was told to end before it could know of this attempt
+            execution.tell_cancelled(self.router.state.stopping)
 
     def unwatch(self, execution: Execution) -> None:
         """The attempt is over."""
@@ -242,7 +248,7 @@ class NodeActor(LeasedActor):
         stream.execution.worker = worker
         outcome: Completed | Failed
         try:
-            for _ in range(PARTS_A_TURN):
+            while True:
                 if stream.closed:
                     self._drop(stream, worker)
                     return
@@ -251,20 +257,36 @@ class NodeActor(LeasedActor):
                 stream.number += 1
                 if stream.context is not None:
                     stream.context.emitted = stream.number
-                if self.blocked or router.now() - begun > TURN_NS:
-                    break
-            worker.since = 0
-            stream.at_work = False
-            router.put(Suspended(self, stream))
-            return
+                if not self.blocked and stream.number % PARTS_A_TURN and router.now() - begun <= TURN_NS:
+                    continue
+                worker.since = 0
+                stream.at_work = False
+                stream.worked += router.now() - begun
+                if not (self.node.options.pinned and worker.pins):
+                    router.put(Suspended(self, stream))
+                    return
+                self._wait_here(stream)
+                begun = worker.since = router.now()
+                stream.at_work = True
         except StopIteration as end:
             outcome = self._streamed(stream, end.value)
         except BaseException as error:
             outcome = self._failed(stream.lease, error, stream.started, worker)
             outcome.parts = stream.number
         worker.since = 0
+        stream.worked += outcome.ended - begun
+        outcome.started = outcome.ended - stream.worked
         self.unwatch(stream.execution)
         router.put(outcome)
+
+    def _wait_here(self, stream: Stream) -> None:
+        """A pinned stream keeps its thread: wait on it until the targets have room. Others give their turns meanwhile."""
+        router = self.router
+        room = threading.Event()
+        router.post(lambda: router.when_room(self, stream.execution, room.set))
+        if not room.is_set():
+            with router.dispatch.waiting_inside(True):
+                room.wait()
 
     def _streamed(self, stream: Stream, last: Any) -> Completed | Failed:
         context = stream.context
@@ -291,12 +313,16 @@ class NodeActor(LeasedActor):
         self.unwatch(stream.execution)
         self.router.put(Cancelled(stream.lease, "", stream.started, self.router.now()))
 
+    def farewell_context(self) -> Context:
+        """What `on_stop` gets: the context of no activation."""
+        return Context(self.router, Envelope(0, self.plan.index, (), None), False)
+
     def stop_instance(self) -> None:
         """The run is over."""
         node_class = self.handler.node_class
         if self.instance is None or node_class is None or node_class.on_stop is None:
             return
         try:
-            self.router.variables.copy().run(node_class.on_stop.call, self.instance, None)
+            self.router.variables.copy().run(node_class.on_stop.call, self.instance, self.farewell_context())
         except BaseException:
             self.router.report("on_stop of node %r raised", self.node.name)

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context as ContextVariables, ContextVar
 from functools import cached_property
-from threading import Lock, current_thread, main_thread
+from threading import Lock, RLock, current_thread, main_thread
 from typing import Any
 
 from actorflow.actors.async_node import AsyncNodeActor
 from actorflow.actors.attempts import Execution, Forced, Idle, Stream, Suspended, TimedOut
 from actorflow.actors.base import LeasedActor
 from actorflow.actors.credit import Credit
+from actorflow.actors.lost import keep_leases
 from actorflow.actors.node import NodeActor
 from actorflow.clock import NANOSECONDS, seconds
 from actorflow.core import RunState, RunStatus, step
@@ -30,9 +31,10 @@ from actorflow.definition.plan import Mode
 from actorflow.dispatch.news import News
 from actorflow.dispatch.port import Dispatch, Due
 from actorflow.errors import ActorflowError, NodeTimedOut, RunStalled
-from actorflow.messages import Cancelled, Completed, Envelope, Failed, Lease, Part
+from actorflow.messages import Cancelled, Completed, Envelope, Failed, Key, Lease, Part
 from actorflow.payloads import copy_payload
 from actorflow.policies import Mailbox
+from actorflow.streams.snapshots import referred_value
 
 __all__ = ["CURRENT", "RouterActor"]
 
@@ -44,7 +46,6 @@ NO_VARIABLES = ContextVariables()
 LOG_LIMIT = 4096
 LOG_KEPT = 1024
 SLOW_NS = 50_000
-TURNS = 15
 MAX_ABANDONED = 4
 GRACE = seconds(1.0)
 """How long a cancelled run waits for handlers that are at work before it ends without them."""
@@ -81,6 +82,7 @@ class RouterActor(LeasedActor):
         self.actors: dict[int, NodeActor] = {}
         self.credit = Credit(self)
         self.lock = Lock()
+        self.boxes = RLock()
         self.making = Lock()
         self.ending = Lock()
         self.on_end: list[Callable[[], None]] = []
@@ -143,10 +145,14 @@ class RouterActor(LeasedActor):
             worker.actor = actor
             actor.turn(worker)
             turns += 1
-            if (slow or actor.average > SLOW_NS or not turns & TURNS) and worker.leaves():
+            if (slow or actor.average > SLOW_NS or not turns & worker.patience) and worker.leaves():
                 if ready:
                     self.dispatch.schedule(self)
                 return
+
+    def keep_leases(self, reap: bool) -> None:
+        """Have the leases of this run looked after, in a turn of its own. From the lease keeper."""
+        self.post(lambda: keep_leases(self, reap))
 
     # --- messages ----------------------------------------------------------------------------------------------------------
 
@@ -172,6 +178,8 @@ class RouterActor(LeasedActor):
             self.make_ready(actor)
         else:
             actor.granted -= 1
+            if actor.last:
+                del self.actors[lease.envelope.node]  # its only activation: what it needed is let go at once
         self._after()
 
     def _outcome(self, outcome: Failed | Cancelled) -> None:
@@ -218,22 +226,32 @@ class RouterActor(LeasedActor):
 
     def _suspended(self, message: Suspended) -> None:
         actor, stream = message.actor, message.stream
-        if actor.blocked and not stream.closed:
-            actor.park(lambda: self._resume(actor, stream))
-        else:
+        if stream.closed:
             self._resume(actor, stream)
+        else:
+            self.when_room(actor, stream.execution, lambda: self._resume(actor, stream))
         self._after()
 
     def _resume(self, actor: NodeActor, stream: Stream) -> None:
         actor.continue_later(stream)
         self.make_ready(actor)
 
-    def when_room(self, actor: NodeActor, go_on: Callable[[], None]) -> None:
-        """Call `go_on` as soon as the targets of the actor have room; in the router's turn."""
-        if actor.blocked:
-            actor.park(go_on)
-        else:
+    def when_room(self, actor: NodeActor, execution: Execution, go_on: Callable[[], None]) -> None:
+        """Call `go_on` as soon as the targets of the actor have room; in the router's turn. The attempt's timeout stands
+        still meanwhile."""
+        if not actor.blocked:
             go_on()
+            return
+        due, began = execution.due, self.now()
+        if due is not None:
+            due.cancel()
+
+        def continued() -> None:
+            if due is not None:
+                execution.due = self.arm_timeout(actor, execution, due.instant + self.now() - began)
+            go_on()
+
+        actor.park(continued)
 
     def _idle(self, message: Idle) -> None:
         self._give_back(message.actor)
@@ -250,6 +268,12 @@ class RouterActor(LeasedActor):
         else:
             message()
         if not self.ended:
+            self._after()
+
+    def take_outcome(self, outcome: Failed) -> None:
+        """An activation ended without its handler having said so."""
+        if not self.ended and not self.state.stopping:
+            self._step(outcome)
             self._after()
 
     def _step(self, message: Any) -> None:
@@ -315,10 +339,12 @@ class RouterActor(LeasedActor):
 
     def _make_actor(self, index: int) -> NodeActor:
         node = self.definition.nodes[index]
-        kind = AsyncNodeActor if node.handler.is_async else NodeActor
+        node_class = node.handler.node_class
+        kind = AsyncNodeActor if node.handler.is_async or (node_class is not None and node_class.has_async_hooks) else NodeActor
         actor = self.actors[index] = kind(self, node, self.plan.nodes[index])
         if self.credit.full:
             actor.blocked = self.credit.blocks_of(actor)
+        actor.last = actor.plan.once and node_class is None
         return actor
 
     def make_ready(self, actor: NodeActor) -> None:
@@ -337,9 +363,8 @@ class RouterActor(LeasedActor):
         at_work = next((execution for execution in actor.executions.values() if execution.lease.envelope is older), None)
         if at_work is not None:
             at_work.tell_cancelled("replaced by a newer message")
-        if actor.mailbox.ready > actor.backlog + actor.granted - actor.mailbox.leased:
-            actor.backlog += 1
-            self.grant(actor)
+        actor.backlog += 1  # if the older one was not at work this is a turn too many, which finds nothing and gives itself back
+        self.grant(actor)
         self.inbox.append(lambda: self._step(Cancelled(Lease(older, 0, now, now), "replaced by a newer message", now, now)))
         return True
 
@@ -406,10 +431,10 @@ class RouterActor(LeasedActor):
             if self.asked is not None or self.decided or self.ended:
                 return False
             self.asked = message
-        self.post(self._stop)
+        self.post(self._stop_asked)
         return True
 
-    def _stop(self) -> None:
+    def _stop_asked(self) -> None:
         if not self.ended and not self.state.cancel_asked:
             self._step(self.asked)
 
@@ -449,10 +474,10 @@ class RouterActor(LeasedActor):
 
     def _leave_behind(self, actor: NodeActor) -> None:
         """Workers that are still in a handler of this node leave the pool, which may have others."""
-        workers = {kept.lease.holder for kept in actor.mailbox.snapshot() if kept.lease is not None}
-        workers.update(execution.worker for execution in actor.executions.values())
-        for worker in workers:
-            if getattr(worker, "actor", None) is actor and worker.since:
+        at_work = {kept.lease.holder for kept in actor.mailbox.snapshot() if kept.lease is not None}
+        at_work.update(execution.worker for execution in actor.executions.values() if execution.stream is None or execution.stream.at_work)
+        for worker in at_work:
+            if getattr(worker, "actor", None) is actor:
                 self.dispatch.abandon(worker)
                 self.state.record(actor.plan.index).abandoned += 1
 
@@ -462,7 +487,7 @@ class RouterActor(LeasedActor):
         with self.ending:
             self.decided = True
         if self.asked is not None:
-            self._stop()
+            self._stop_asked()
         lacking = [] if self.state.stopping else self._lacking()
         if lacking:
             self._broken(RunStalled(self.state.run_id, lacking))
@@ -645,17 +670,11 @@ class RouterActor(LeasedActor):
         """An error of the user's code that nobody waits for."""
         log.exception(text, *details)
 
-    def mapped(self, node: NodeDefinition) -> Any:
-        """A node's inputs, from its references; copied like any payload."""
-        inputs = node.inputs.resolve(self._value_of, self.state.input, self.state.variables, node=node.name)
+    def mapped(self, node: NodeDefinition, key: Key) -> Any:
+        """The inputs of one activation of a node, from its references; copied like any payload."""
+        state = self.state
+        inputs = node.inputs.resolve(lambda name: referred_value(state, name, node.index, key), state.input, state.variables, node=node.name)
         return copy_payload(inputs) if self.copies else inputs
-
-    def _value_of(self, name: str) -> Any:
-        """The output of a node that has completed; KeyError if it has not."""
-        index = self.definition.index_of[name]
-        value = self.state.values[index]
-        plan = self.plan.nodes[index]
-        return value[1] if plan.cycles_at and not plan.lists else value
 
 
 class Farewell:

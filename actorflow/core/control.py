@@ -9,8 +9,8 @@ from msgspec import Struct
 from actorflow.core.activation import begin, look_again, waiting_at
 from actorflow.core.run_state import Resolution, RunState
 from actorflow.core.status import RunStatus
-from actorflow.definition.plan import Mode, NodePlan
-from actorflow.definition.scopes import skipped_by_send
+from actorflow.definition.plan import Cycle, Mode, NodePlan
+from actorflow.definition.scopes import skipped_by_send, skipped_in_pass
 from actorflow.messages import Key
 
 __all__ = ["Close", "Send", "Start", "Stop", "close", "finish", "send", "start", "stop"]
@@ -59,10 +59,22 @@ def send(state: RunState, message: Send) -> None:
     state.sent += 1
     key: Key = (number,)
     for route in skipped_by_send(plan, message.node):
-        state.dead.append((route, key, Resolution.SKIPPED, Resolution.PLAINLY))
+        how = Resolution.PLAINLY if route.leaves is None else Resolution.FROM_QUIET  # that cycle will not be entered
+        state.dead.append((route, key, Resolution.SKIPPED, how))
     key = (*key, *(0 for _ in range(node.depth - 1)))
+    if node.cycle is not None:
+        _enter_at(state, node.cycle, message.node, key[: node.cycle.depth])
     begin(state, node, key, message.payload, -1)
     _open_scopes(state, node, key)
+
+
+def _enter_at(state: RunState, cycle: Cycle, node: int, key: Key) -> None:
+    """A send opens an instance of a cycle: its first pass begins at the node that is sent to, and not at an entry."""
+    waiting_at(state, cycle.quiet, key)
+    first = (*key, 0)
+    entries = {route.index for route in cycle.seeds[-1]}
+    state.dead[:] = [dead for dead in state.dead if dead[1] != first or dead[0].index not in entries]
+    state.dead.extend((route, first, Resolution.SKIPPED, Resolution.PLAINLY) for route in skipped_in_pass(cycle, state.plan, node))
 
 
 def _open_scopes(state: RunState, node: NodePlan, key: Key) -> None:
@@ -81,9 +93,9 @@ def close(state: RunState, message: Close) -> None:
     """No more sends: scopes that only further sends kept open may close."""
     state.intake = False
     for sink in state.plan.sinks:
-        if sink.depth == 0 and sink.groups:
+        if sink.run_part:
             waiting = waiting_at(state, sink, ())
-            waiting.missing = 0
+            waiting.missing &= ~sink.run_part
             waiting.opened = True
             look_again(state, sink, ())
 

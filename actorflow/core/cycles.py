@@ -25,12 +25,13 @@ def instance_of(state: RunState, cycle: Cycle, key: Key) -> Instance:
 
 def enter(state: RunState, route: Route, key: Key, kind: int, how: int) -> Key:
     """A message, skip (`kind` 1) or cancellation (2) enters a cycle; returns its key inside."""
-    cycle = route.enters
-    assert cycle is not None
+    border = route.border
+    assert border is not None and border.enters is not None
+    cycle = border.enters
     if kind == 0:
-        _entry_delivered(state, cycle, route.gate_bit, key)
+        _entry_delivered(state, cycle, border.gate_bit, key)
     else:
-        resolve(state, cycle.quiet, route.gate_bit, key, kind, how)
+        resolve(state, cycle.quiet, border.gate_bit, key, kind, how)
     for gather in cycle.gathers:
         if len(key) == cycle.depth:
             look_again(state, gather, key)

@@ -6,6 +6,7 @@ Not here: which connections a message takes (`routing`), how a skip travels on (
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from actorflow.core.activation import begin, held_open, look_again, release, waiting_at
@@ -16,6 +17,7 @@ from actorflow.messages import Failure, Index, Key, Unfit
 
 __all__ = ["arrive", "arrive_back", "fire", "forget", "kill", "order", "resolve", "slot_conflict", "start_list"]
 
+ALL = Mode.ALL
 Arrival = tuple[int, str, Key, Any, tuple[Failure, ...]]
 
 
@@ -34,21 +36,23 @@ def flat(key: Iterable[Index]) -> tuple[int, ...]:
 
 def arrive(state: RunState, route: Route, key: Key, payload: Any, carried: tuple[Failure, ...]) -> None:
     """A message arrives at the sink of its target."""
-    sink = route.sink
-    assert sink is not None
+    sink: Sink = route.sink  # type: ignore[assignment]
     arrival = (route.index, route.connection.slot, key, payload, carried)
     if len(key) < sink.depth:
         _known_for_short_key(state, sink, route.bit, key, 0, 0, arrival)
         return
-    waiting = waiting_at(state, sink, key[: sink.depth])
     mode = sink.mode
-    if mode is Mode.ALL:
-        if waiting.missing & route.bit:
-            waiting.missing ^= route.bit
+    if mode is ALL:
+        table = state.tables.get(sink.index)
+        waiting = None if table is None else table.get(key)
+        if waiting is None:
+            waiting = waiting_at(state, sink, key)
+        waiting.missing &= ~route.bit
         waiting.arrived.append(arrival)
         if not waiting.missing:
             _settle_all(state, sink, key, waiting)
         return
+    waiting = waiting_at(state, sink, key[: sink.depth])
     if mode is Mode.EACH:
         begin(state, state.plan.nodes[sink.node], (*key[: sink.depth], (route.index, *flat(key[sink.depth :]))), payload, route.index, carried)
         waiting.fired = True
@@ -123,8 +127,7 @@ def start_list(state: RunState, sink: Sink, key: Key, arrived: list[Arrival]) ->
     begin(state, node, key, payload, -1, carried)
 
 
-def _by_connection(arrival: Arrival) -> int:
-    return arrival[0]
+_by_connection = itemgetter(0)
 
 
 def collected(arrived: list[Arrival]) -> tuple[list[Any], tuple[Failure, ...]]:
@@ -216,6 +219,8 @@ def _known_for_short_key(state: RunState, sink: Sink, bit: int, key: Key, kind: 
                 _no_longer_needed(state, part, at, bit)
     if kind and bit & sink.whole:
         _kill_dead_prefixes(state, sink, key, how)
+    if kind:
+        _drop_dead_prefixes(sink, known, key)
 
 
 def _no_longer_needed(state: RunState, part: Sink, key: Key, bits: int) -> None:
@@ -244,7 +249,20 @@ def _kill_dead_prefixes(state: RunState, sink: Sink, key: Key, how: int) -> None
             state.dead.extend((route, short, kind, Resolution.FROM_QUIET) for route in sink.cycle.exits)
         else:
             kill(state, state.plan.nodes[sink.node], short, kind, how)
-        del known[short]  # no message comes under it any more that could ask
+
+
+def _drop_dead_prefixes(sink: Sink, known: dict[Key, list[Any]], key: Key) -> None:
+    """Forget what was resolved for short keys under which nothing comes any more that could ask. Where a short input may yet
+    come, a FORGET sink sees to it."""
+    deepest = max((part.depth for part in sink.forgets), default=-1)
+    for short in [short for short in known if short[: len(key)] == key]:
+        dead = 0
+        for length in range(len(short) + 1):
+            for bit, kind, _, _ in known.get(short[:length], ()):
+                if kind:
+                    dead |= bit
+        if dead & sink.need == sink.need or (dead & sink.whole == sink.whole and deepest < len(short)):
+            del known[short]
 
 
 def kill(state: RunState, node: NodePlan, key: Key, kind: int, how: int = 0) -> None:

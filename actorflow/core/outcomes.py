@@ -5,7 +5,6 @@ Not here: whether the outcome's lease still holds (the router has asked), joins 
 
 from __future__ import annotations
 
-import traceback
 from typing import Any
 
 from actorflow.core.activation import begin, end
@@ -46,7 +45,9 @@ def completed(state: RunState, outcome: Completed) -> None:
     if node.keeps or state.unkept is not None:
         keep(state, node, key, value)
     if not node.short_way:
-        _send_plain(state, node, envelope, value)
+        _send_plain(state, node, envelope, key, value)
+        if node.fail_only:
+            _skip(state, node.fail_only, key, Resolution.SKIPPED)
         end(state, node, key)
         return
     for route in node.routes:
@@ -54,26 +55,30 @@ def completed(state: RunState, outcome: Completed) -> None:
     state.outstanding -= 1
 
 
-def _send_plain(state: RunState, node: NodePlan, envelope: Envelope, value: Any) -> None:
-    """Send one value that goes to the primary port, from a node whose messages nothing can refuse."""
-    key = envelope.key
+def _send_plain(state: RunState, node: NodePlan, envelope: Envelope, key: Key, value: Any) -> None:
+    """Send one value that goes to the primary port, from a node whose messages nothing can refuse. `key` is that of the
+    messages, which for the parts of a stream is longer than the envelope's."""
     facts = None
     taken = node.terminal or node.ends
     for route in node.routes:
-        if route.filtered and facts is None:
-            facts = facts_of(state, envelope.payload, key)
-        if takes(state, node, route, None, value, facts):
+        if not route.open:
+            if route.filtered and facts is None:
+                facts = facts_of(state, envelope.payload, envelope.key)
+            route_taken = takes(state, node, route, None, value, facts)
+        else:
+            route_taken = True
+        if route_taken:
             taken = True
-            if route.sink is not None and route.enters is None and route.leaves is None:
+            if route.border is not None:
+                deliver(state, route, key, value, ())
+            elif route.sink is not None:
                 arrive(state, route, key, value, ())
             else:
-                deliver(state, route, key, value, ())
+                begin(state, state.plan.nodes[route.target], key, value, route.index)
         elif not key or route.concerns or route.leaves is not None:
             state.dead.append((route, key, Resolution.SKIPPED, Resolution.PLAINLY))
     if not taken:
         state.record(node.index).unrouted += 1
-    if node.fail_only:
-        _skip(state, node.fail_only, key, Resolution.SKIPPED)
 
 
 def _book(state: RunState, node: NodePlan, outcome: Completed, port: str | None) -> None:
@@ -150,7 +155,7 @@ def _refused(state: RunState, node: NodePlan, key: Key, emits: tuple[Emit, ...],
 
 
 def _count_unrouted(state: RunState, node: NodePlan, emits: tuple[Emit, ...], taken: Taken) -> Exception | None:
-    if node.terminal or node.ends or len(taken) >= len(emits) and all(any(emit is other for _, other in taken) for emit in emits):
+    if node.terminal or node.ends or (len(taken) >= len(emits) and all(any(emit is other for _, other in taken) for emit in emits)):
         return None
     what = state.plan.definition.options.unrouted
     for emit in emits:
@@ -181,13 +186,15 @@ def _send(state: RunState, node: NodePlan, routes: tuple[Route, ...], key: Key, 
 
 def deliver(state: RunState, route: Route, key: Key, value: Any, carried: tuple[Failure, ...], dedup: Any = None) -> None:
     """A message goes over a connection."""
-    if route.back is not None:
-        go_back(state, route, key, value, carried)
-        return
-    if route.leaves is not None:
-        leave(state, route, key)
-    if route.enters is not None:
-        key = enter(state, route, key, 0, 0)
+    border = route.border
+    if border is not None:
+        if border.back is not None:
+            go_back(state, route, key, value, carried)
+            return
+        if border.leaves is not None:
+            leave(state, route, key)
+        if border.enters is not None:
+            key = enter(state, route, key, 0, 0)
     if route.sink is not None:
         arrive(state, route, key, value, carried)
     else:
@@ -233,7 +240,14 @@ def part(state: RunState, outcome: Part) -> None:
     key extended by its number."""
     envelope = outcome.lease.envelope
     node = state.plan.nodes[envelope.node]
-    emits = emissions(outcome.value, ())
+    value = outcome.value
+    key = (*envelope.key, outcome.number)
+    if node.direct and type(value) not in SPECIAL:
+        if node.keeps or state.unkept is not None:
+            keep(state, node, key, value)
+        _send_plain(state, node, envelope, key, value)
+        return
+    emits = emissions(value, ())
     if not emits:
         return
     facts = facts_of(state, envelope.payload, envelope.key)
@@ -241,15 +255,13 @@ def part(state: RunState, outcome: Part) -> None:
     error = _refused(state, node, envelope.key, emits, taken)
     if error is not None:
         raise error
-    key = (*envelope.key, outcome.number)
     _keep_emits(state, node, key, emits)
     _send(state, node, node.routes, key, taken)
 
 
 def make_failure(state: RunState, node: str, envelope: Envelope, error: BaseException, at: int) -> Failure:
     """The record of a failed activation."""
-    trace = "".join(traceback.format_exception(error))
-    return Failure(node, envelope.key, envelope.attempt, type_name(error), message_of(error), trace, error, state.utc(at))
+    return Failure(node, envelope.key, envelope.attempt, type_name(error), message_of(error), error, state.utc(at))
 
 
 def failed(state: RunState, outcome: Failed) -> None:
@@ -322,6 +334,7 @@ def cancelled(state: RunState, outcome: Cancelled) -> None:
     record.cancelled += 1
     record.total_ns += outcome.ended - outcome.started
     state.log.append(("cancelled", node.index, envelope.key, envelope.attempt, outcome.ended, outcome.reason))
-    _skip(state, node.routes if not node.streaming else (), envelope.key, Resolution.SKIPPED)
-    _skip(state, node.fail_only, envelope.key, Resolution.SKIPPED)
+    if not state.stopping:
+        _skip(state, node.routes if not node.streaming else (), envelope.key, Resolution.SKIPPED)
+        _skip(state, node.fail_only, envelope.key, Resolution.SKIPPED)
     end(state, node, envelope.key)

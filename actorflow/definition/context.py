@@ -156,11 +156,15 @@ class Context:
         if self._collected is None:
             self._collected = []
         if len(self._collected) >= MAX_COLLECTED:
-            raise ActorflowError(f"node {self.node!r} collected {MAX_COLLECTED} values with ctx.emit; a generator sends any number, each at once")
+            raise ActorflowError(
+                f"node {self.node!r} collected {MAX_COLLECTED} values with ctx.emit; a generator sends any number, each at once"
+            )
         emit = Emit(value, port)
         if not self.streams and any((port or "").casefold() == (other.port or "").casefold() for other in self._collected):
             on = "its primary port" if port is None else f"port {port!r}"
-            raise ActorflowError(f"node {self.node!r} sends a second value on {on}; for several, write a generator or give the node stream=True")
+            raise ActorflowError(
+                f"node {self.node!r} sends a second value on {on}; for several, write a generator or give the node stream=True"
+            )
         self._collected.append(emit)
 
     @property

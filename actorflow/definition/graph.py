@@ -68,6 +68,7 @@ class Graph:
         self._outputs: dict[str, None] = {}
         self._conditions: dict[str, Condition] = {}
         self._shared: dict[NodeOptions, NodeOptions] = {}
+        self._built: Definition | None = None
 
     @property
     def name(self) -> str:
@@ -147,6 +148,7 @@ class Graph:
         check.flag(stream, f"stream {of}")
         read = None if inputs is None else parse_inputs(inputs)
         arguments = None if args is None else check.copied(args, "args", of)
+        self._built = None
         self._added.append(Added(name, function, node_join, self._share(options), read, stream, arguments))
         self._names_of.setdefault(_key(function), []).append(name)
         return Node(name, function, self)
@@ -207,6 +209,7 @@ class Graph:
             back=check.flag(back, f"back {of}"),
             limit=check.whole(limit, f"limit {of}"),
         )
+        self._built = None
         return self._connections.setdefault(connection, connection)
 
     def chain(self, *nodes: NodeLike) -> tuple[Connection, ...]:
@@ -233,6 +236,7 @@ class Graph:
         names = [self._resolve(node, "entry") for node in nodes]
         if not names:
             raise TypeError("entry needs at least one node")
+        self._built = None
         self._entries.update(dict.fromkeys(names))
 
     def output(self, *nodes: NodeLike) -> None:
@@ -240,6 +244,7 @@ class Graph:
         names = [self._resolve(node, "output") for node in nodes]
         if not names:
             raise TypeError("output needs at least one node")
+        self._built = None
         self._outputs.update(dict.fromkeys(names))
 
     # --- the whole -----------------------------------------------------------------------------------------------------
@@ -249,11 +254,13 @@ class Graph:
         return self._examined()[0]
 
     def build(self) -> Definition:
-        """The workflow as it is now, frozen. Raises InvalidWorkflow with all problems if there is an error among them."""
-        problems, definition = self._examined()
-        if definition is None:
-            raise InvalidWorkflow(self.label, problems)
-        return definition
+        """The workflow as it is now, frozen; the same Definition until it is changed. Raises InvalidWorkflow with all problems if there is an error among them."""
+        if self._built is None:
+            problems, definition = self._examined()
+            if definition is None:
+                raise InvalidWorkflow(self.label, problems)
+            self._built = definition
+        return self._built
 
     def _examined(self) -> tuple[list[Problem], Definition | None]:
         view = View(self._name, self._version, self._added, tuple(self._connections), tuple(self._entries), tuple(self._outputs))

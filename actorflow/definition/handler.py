@@ -106,6 +106,11 @@ class ClassNode(Struct, frozen=True, eq=False):
     on_start: Hook | None
     on_stop: Hook | None
 
+    @property
+    def has_async_hooks(self) -> bool:
+        """Whether it needs an event loop, whatever its `receive` is."""
+        return any(hook is not None and hook.is_async for hook in (self.on_start, self.on_stop))
+
     def make(self, state: Any = NOTHING) -> Any:
         """A new instance, with copies of the arguments; `state` is what an earlier one has left."""
         instance = self.cls(**copy_payload(dict(self.args), f"args of {self.cls.__name__}"))

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from actorflow.definition.model import Connection, Definition
 
-__all__ = ["Closing", "Cycle", "Mode", "NodePlan", "Opener", "Plan", "Route", "Sink"]
+__all__ = ["Border", "Closing", "Cycle", "Mode", "NodePlan", "Opener", "Plan", "Route", "Sink"]
 
 
 class Mode(IntEnum):
@@ -67,6 +67,8 @@ class Sink(Struct):
     later: int = 0
     whole: int = 0
     groups: bool = False
+    run_part: int = 0
+    """The part that stays missing until an open run is closed."""
     shorts: tuple[tuple[int, int], ...] = ()
     """The parts whose messages have shorter keys than the sink: (length of these keys, parts)."""
     late: bool = False
@@ -82,11 +84,20 @@ class Sink(Struct):
     """It collects a stream inside this cycle, from outside of it."""
 
 
+class Border(Struct):
+    """What a connection has to do with cycles: the one it `enters` from outside, and the part of its quiet that counts that,
+    the one it `leaves`, the one it goes `back` in."""
+
+    enters: Cycle | None = None
+    gate_bit: int = 0
+    leaves: Cycle | None = None
+    back: Cycle | None = None
+
+
 class Route(Struct):
-    """A connection as the core sees it. `sink` and `bit` say where its messages wait (None: each starts the target), `enters`
-    is the cycle it enters from outside and `gate_bit` where that is counted, `leaves` the cycle it leaves. `concerns`:
-    somebody wants to know when it is skipped. `simple`: it takes every message on the primary port, and each starts the
-    target with the same key."""
+    """A connection as the core sees it. `sink` and `bit` say where its messages wait (None: each starts the target).
+    `filtered`: it has types or a condition. `concerns`: somebody wants to know when it is skipped. `open`: it takes every
+    message on the primary port; `simple`: and each starts the target with the same key."""
 
     index: int
     target: int
@@ -94,12 +105,25 @@ class Route(Struct):
     filtered: bool
     sink: Sink | None = None
     bit: int = 0
-    enters: Cycle | None = None
-    gate_bit: int = 0
-    leaves: Cycle | None = None
-    back: Cycle | None = None
+    border: Border | None = None
     concerns: bool = False
+    open: bool = False
     simple: bool = False
+
+    @property
+    def enters(self) -> Cycle | None:
+        """The cycle it enters from outside."""
+        return None if self.border is None else self.border.enters
+
+    @property
+    def leaves(self) -> Cycle | None:
+        """The cycle it leaves."""
+        return None if self.border is None else self.border.leaves
+
+    @property
+    def back(self) -> Cycle | None:
+        """The cycle it goes back in."""
+        return None if self.border is None else self.border.back
 
 
 class Cycle(Struct):
@@ -145,18 +169,17 @@ class NodePlan(Struct):
     terminal: bool = False
     ends: bool = False
     lists: bool = False
-    live: bool = True
     cycles_at: tuple[int, ...] = ()
     direct: bool = False
-    """It does not stream, and nothing can refuse what it sends: no back connection, no unrouted="fail"."""
+    """Nothing can refuse what it sends: no back connection, no unrouted="fail"."""
     short_way: bool = False
-    """Direct, all its routes are simple, and nothing counts its activations."""
+    """Direct, it does not stream, all its routes are simple, and nothing counts its activations."""
+    once: bool = False
+    """It has one activation a run, at most."""
     keeps: bool = False
     """Its values are kept for the result."""
     referred: bool = False
     """Its values are kept, by key, for nodes whose `inputs` refer to it."""
-    plain: bool = False
-    """Its handler is called with the payload and nothing else, and what it returns is sent."""
     unwatched: bool = False
     """Its handler has nothing to do with contexts, streams, instances or mapped inputs."""
 
@@ -171,3 +194,5 @@ class Plan(Struct):
     cycles: tuple[Cycle, ...]
     seeds: dict[int, tuple[Route, ...]]
     scopes: tuple[tuple[Opener, ...], ...]
+    timed: bool
+    """A node of it has a timeout."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from actorflow.definition.components import components
 from actorflow.definition.model import All, Collect, Connection, Definition, Each, First, NodeDefinition, Problem
-from actorflow.definition.plan import Closing, Cycle, Mode, NodePlan, Opener, Plan, Route, Sink
+from actorflow.definition.plan import Border, Closing, Cycle, Mode, NodePlan, Opener, Plan, Route, Sink
 
-__all__ = ["ScopeProblems", "make_plan", "reachable", "skipped_by_send"]
+__all__ = ["ScopeProblems", "make_plan", "reachable", "skipped_by_send", "skipped_in_pass"]
 
 Scope = tuple[Opener, ...]
 RUN = Opener("run", 0)
@@ -55,6 +55,32 @@ def skipped_by_send(plan: Plan, node: int) -> tuple[Route, ...]:
         found = tuple(route for route in routes if reached[route.target] and route.target != node)
         plan.seeds[node] = found
     return found
+
+
+def skipped_in_pass(cycle: Cycle, plan: Plan, node: int) -> tuple[Route, ...]:
+    """The routes that are skipped in a pass of a cycle that begins at this node."""
+    found = cycle.seeds.get(node)
+    if found is None:
+        routes = [route for member in cycle.members for route in (*plan.nodes[member].routes, *plan.nodes[member].fail_only)]
+        found = cycle.seeds[node] = _dead_routes({node}, [route for route in routes if route.back is None], cycle.members)
+    return found
+
+
+def _dead_routes(starts: set[int], inner: list[Route], members: Sequence[int]) -> tuple[Route, ...]:
+    """The routes from nodes that cannot be reached from `starts` into sinks of nodes that can, or out of the cycle."""
+    successors: dict[int, list[int]] = {node: [] for node in members}
+    for route in inner:
+        if route.leaves is None:
+            successors[route.connection.source].append(route.target)
+    reached = set(starts)
+    stack = list(starts)
+    while stack:
+        for target in successors[stack.pop()]:
+            if target not in reached:
+                reached.add(target)
+                stack.append(target)
+    dead = (route for route in inner if route.connection.source not in reached)
+    return tuple(route for route in dead if route.leaves or (route.target in reached and route.target not in starts))
 
 
 def common_prefix(scopes: Sequence[Scope]) -> Scope:
@@ -172,7 +198,7 @@ class _Analysis:
         for connection in entries:
             scope = self._scope_of(connection)
             route = self._route(connection)
-            route.enters, route.gate_bit = cycle, bit
+            route.border = Border(cycle, bit)
             quiet.need |= bit
             if len(scope) == len(outer):
                 quiet.whole |= bit
@@ -216,29 +242,13 @@ class _Analysis:
         starts = {route.target for route in routes if route.back is not None}
         entries = {node for node in cycle.members if node in self.definition.entries}
         entries |= {c.target for node in cycle.members for c in self.inputs[node] if c.source not in inside}
-        cycle.seeds = {node: self._dead_routes({node}, inner, cycle.members) for node in starts}
-        cycle.seeds[-1] = self._dead_routes(entries, inner, cycle.members)
+        cycle.seeds = {node: _dead_routes({node}, inner, cycle.members) for node in starts}
+        cycle.seeds[-1] = _dead_routes(entries, inner, cycle.members)
 
     def _sinks_under(self, opener: Opener) -> list[Sink]:
         """The joins whose keys have an index of this opener."""
         joins = (sink for sink in self.sinks if sink.node >= 0 and sink.mode is not Mode.FORGET)
         return [sink for sink in joins if opener in self.scopes[sink.node][: sink.depth]]
-
-    def _dead_routes(self, starts: set[int], inner: list[Route], members: Sequence[int]) -> tuple[Route, ...]:
-        """The routes from nodes that cannot be reached from `starts` into sinks of nodes that can, or out of the cycle."""
-        reached = set(starts)
-        successors: dict[int, list[int]] = {node: [] for node in members}
-        for route in inner:
-            if route.leaves is None:
-                successors[route.connection.source].append(route.target)
-        stack = list(starts)
-        while stack:
-            for target in successors[stack.pop()]:
-                if target not in reached:
-                    reached.add(target)
-                    stack.append(target)
-        dead = (route for route in inner if route.connection.source not in reached)
-        return tuple(route for route in dead if route.leaves or (route.target in reached and route.target not in starts))
 
     # --- nodes and their sinks -----------------------------------------------------------------------------------------
 
@@ -331,10 +341,10 @@ class _Analysis:
                 sink.late = True
                 shorts[len(scope)] = shorts.get(len(scope), 0) | bit
         sink.shorts = tuple(sorted(shorts.items()))
-        long_sources = [connection.source for connection, scope in zip(inputs, seen) if len(scope) == len(longest)]
         for depth in sorted({*shorts, *self._partly_dead(node, longest)}):
             if depth > 0:
-                self._forget(sink, longest, depth, shorts.get(depth, 0), long_sources)
+                longer = [connection.source for connection, scope in zip(inputs, seen) if len(scope) > depth]
+                self._forget(sink, longest, depth, shorts.get(depth, 0), longer)
 
     def _partly_dead(self, node: NodeDefinition, scope: Scope) -> list[int]:
         """The lengths of keys for which some of a join's long inputs may be skipped as a whole while others are not: exits of a
@@ -427,6 +437,8 @@ class _Analysis:
         sink.groups = bool(groups)
         for opener, nodes in sources.items():
             self.groups.append((sink, opener, groups[opener], nodes))
+            if opener.kind == "run":
+                sink.run_part = groups[opener]
         for depth in sorted({*self._partly_dead(node, scope)}):
             inside = [connection.source for connection, passed in zip(inputs, seen, strict=True) if passed[: depth + 1] == scope[: depth + 1]]
             self._forget(sink, scope, depth, 0, inside)
@@ -501,11 +513,12 @@ class _Analysis:
     def _finish_route(self, route: Route) -> None:
         source, target = self.cycle_of[route.connection.source], self.cycle_of[route.target]
         if route.connection.back:
-            route.back = target
+            route.border = Border(back=target)
         elif source is not None and source is not target:
-            route.leaves = source
-        plain = route.sink is None and route.enters is None and route.leaves is None and route.back is None
-        route.simple = plain and route.connection.port is None and not route.filtered
+            route.border = route.border or Border()
+            route.border.leaves = source
+        route.open = route.connection.port is None and not route.filtered
+        route.simple = route.open and route.sink is None and route.border is None
 
     def _concerns(self, order: list[list[int]]) -> None:
         """Mark the routes whose skip somebody waits for, from the end of the graph to its beginning."""
@@ -524,7 +537,8 @@ class _Analysis:
         self.referred = {name for node in definition.nodes if node.inputs is not None for name in node.inputs.nodes}
         nodes = tuple(self._node_plan(node, tuple(closing[node.index]), node.index in terminals) for node in definition.nodes)
         seeds: dict[int, tuple[Route, ...]] = {}
-        return Plan(definition, len(self.base), nodes, tuple(self.sinks), tuple(self.cycles), seeds, tuple(self.scopes))
+        timed = any(node.options.timeout is not None for node in definition.nodes)
+        return Plan(definition, len(self.base), nodes, tuple(self.sinks), tuple(self.cycles), seeds, tuple(self.scopes), timed)
 
     def _node_plan(self, node: NodeDefinition, closing: tuple[Closing, ...], terminal: bool) -> NodePlan:
         routes = [self.routes[connection.index] for connection in self.outputs[node.index]]
@@ -545,21 +559,20 @@ class _Analysis:
             closing=closing,
             terminal=terminal,
             lists=any(opener.kind != "cycle" for opener in out),
-            live=bool(self.live[node.index]),
             cycles_at=tuple(position for position, opener in enumerate(scope) if opener.kind == "cycle"),
         )
         if streaming:
             plan.breaks = tuple(closes for closes in closing if closes.opens or self._feeds_past(closes, node.index))
+        plan.once = not scope
         results = self.definition.options.results
         plan.keeps = results == "all" or (results == "auto" and (plan.terminal or not plan.lists))
         plan.ends = all(route.back is not None for route in plan.routes)
         backs = any(route.back is not None for route in plan.routes)
         plan.referred = node.name in self.referred
-        plan.direct = not streaming and not backs and self.definition.options.unrouted == "count" and not plan.referred
-        plan.short_way = plan.direct and not closing and not fail_only and all(route.simple for route in plan.routes)
+        plan.direct = not backs and self.definition.options.unrouted == "count" and not plan.referred
+        plan.short_way = plan.direct and not streaming and not closing and not fail_only and all(route.simple for route in plan.routes)
         handler = node.handler
         plan.unwatched = not streaming and not handler.needs_context and node.inputs is None and handler.node_class is None
-        plan.plain = plan.unwatched and handler.plain
         return plan
 
     def _feeds_past(self, closing: Closing, node: int) -> bool:

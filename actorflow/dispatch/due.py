@@ -21,10 +21,11 @@ SWEEP = 1024
 class DueCall:
     """One arranged call."""
 
-    __slots__ = ("call", "instant")
+    __slots__ = ("call", "idle", "instant")
 
-    def __init__(self, instant: int, call: Callable[[], None]) -> None:
+    def __init__(self, instant: int, call: Callable[[], None], idle: bool = False) -> None:
         self.instant = instant
+        self.idle = idle
         self.call: Callable[[], None] | None = call
 
     def cancel(self) -> None:
@@ -47,9 +48,9 @@ class DueCalls:
         if watch is not None:
             watch(self.nudge)
 
-    def at(self, instant: int, call: Callable[[], None]) -> DueCall:
-        """Arrange a call."""
-        due = DueCall(instant, call)
+    def at(self, instant: int, call: Callable[[], None], *, idle: bool = False) -> DueCall:
+        """Arrange a call. `idle`: nobody waits for it, it only keeps house."""
+        due = DueCall(instant, call, idle)
         with self._changed:
             heappush(self._heap, (instant, next(self._serial), due))
             self._sweep()
@@ -71,6 +72,11 @@ class DueCalls:
             while self._heap and self._heap[0][2].call is None:
                 heappop(self._heap)
             return self._heap[0][0] if self._heap else None
+
+    def only_idle(self) -> bool:
+        """Whether nothing is arranged but what keeps house."""
+        with self._changed:
+            return all(due.idle or due.call is None for _, _, due in self._heap)
 
     def pop(self, now: int) -> Callable[[], None] | None:
         """The next call that is due at `now`, taken out; None if there is none."""

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from contextvars import Context as ContextVariables
 from typing import Any
@@ -35,17 +36,23 @@ class LoopLane:
         self.now = now
         self.ready: deque[Any] = deque()
         self.drivers: set[asyncio.Task[None]] = set()
+        self.spawned: set[Future[None]] = set()
         self._asked = False
+        self._looking = 0
         self._empty = ContextVariables()
 
     def here(self) -> bool:
         """Whether the calling thread is the loop's."""
         return threading.get_ident() == self.thread
 
+    def alive(self) -> bool:
+        """Whether the loop can still bring what it holds to an end."""
+        return not self.loop.is_closed()
+
     def offer(self, actor: Any) -> None:
         """Give this actor a turn on the loop. From any thread."""
         self.ready.append(actor)
-        if not self._asked:
+        if not self._asked and not (self._looking and self.here()):
             self._asked = True
             self.call(self._hire)
 
@@ -68,31 +75,55 @@ class LoopLane:
             self.call(self._hire)
 
     async def _drive(self) -> None:
+        """Turn after turn. While this task is the one that runs (`_looking`), what becomes ready needs no other."""
         ready = self.ready
         turns = 0
         begun = self.now()
-        while ready:
-            actor = ready.popleft()
-            if ready and not self._asked:
-                self._asked = True
-                self.call(self._hire)
-            left = actor.begin(self)
-            if left is not None:
-                await left
-            turns += 1
-            if turns >= TURNS or (not turns & 7 and self.now() - begun > ROUND_NS):
-                await asyncio.sleep(0)
-                turns, begun = 0, self.now()
+        self._looking += 1
+        try:
+            while ready:
+                left = ready.popleft().begin(self)
+                if left is not None:
+                    await self._aside(left)
+                turns += 1
+                if turns >= TURNS or (not turns & 7 and self.now() - begun > ROUND_NS):
+                    await self._aside(asyncio.sleep(0))
+                    turns, begun = 0, self.now()
+        finally:
+            self._looking -= 1
+
+    async def _aside(self, awaited: Coroutine[Any, Any, None]) -> None:
+        """Await something; meanwhile others see to what is ready."""
+        if self.ready and not self._asked:
+            self._asked = True
+            self.call(self._hire)
+        self._looking -= 1
+        try:
+            await awaited
+        finally:
+            self._looking += 1
 
     def spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a coroutine on the loop, beside the turns."""
+        """Run a coroutine on the loop, beside the turns; `settle` waits for it."""
+        over: Future[None] = Future()
+        self.spawned.add(over)
 
         def start() -> None:
             task = self.loop.create_task(work())
             self.drivers.add(task)
-            task.add_done_callback(self.drivers.discard)
+            task.add_done_callback(done)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self.drivers.discard(task)
+            self.spawned.discard(over)
+            over.set_result(None)
 
         self.call(start)
+
+    def settle(self, timeout: float) -> None:
+        """Wait for what was spawned, at most `timeout` seconds; from another thread than the loop's."""
+        if self.spawned and self.loop.is_running() and not self.here():
+            wait(tuple(self.spawned), timeout)
 
 
 class LoopThread:

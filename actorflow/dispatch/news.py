@@ -14,8 +14,12 @@ __all__ = ["News", "settle"]
 
 def settle(future: asyncio.Future[None]) -> None:
     """Settle a future from any thread. If its loop is closed nobody waits any more."""
+    loop = future.get_loop()
+    if asyncio._get_running_loop() is loop:
+        _settle(future)
+        return
     with suppress(RuntimeError):
-        future.get_loop().call_soon_threadsafe(_settle, future)
+        loop.call_soon_threadsafe(_settle, future)
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -4,6 +4,7 @@ and `actorflow.testing` for a dispatcher that is one thread with virtual time.""
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 __all__ = ["Dispatch", "Due", "Lane", "Turns"]
@@ -20,6 +21,8 @@ class Turns(Protocol):
 
 class Due(Protocol):
     """A call that was arranged for an instant."""
+
+    instant: int
 
     def cancel(self) -> None:
         """Do not make the call, if it has not been made."""
@@ -56,11 +59,15 @@ class Dispatch(Protocol):
     def help(self, turns: Turns) -> None:
         """Work is waiting behind a handler that is expected to be slow: another worker would pay."""
 
-    def at(self, instant: int, call: Callable[[], None]) -> Due:
-        """Make a call at an instant, on a thread that never runs handlers. The call must be quick."""
+    def at(self, instant: int, call: Callable[[], None], *, idle: bool = False) -> Due:
+        """Make a call at an instant, on a thread that never runs handlers. The call must be quick. `idle`: it only keeps
+        house, so that virtual time need not go on for it."""
 
     def lane(self) -> Lane:
         """The event loop for async handlers, made when first asked for."""
+
+    def waiting_inside(self, handler: bool) -> AbstractContextManager[None]:
+        """A thread is about to wait; if it is one of ours (`handler`), another may take its place meanwhile."""
 
     def abandon(self, worker: Any) -> None:
         """A worker is stuck in a handler whose attempt is over: have another in its place until it returns."""

@@ -25,6 +25,8 @@ __all__ = ["Helper", "Threads"]
 log = logging.getLogger("actorflow")
 LOOK_S = 0.005
 LATE_NS = 5_000_000
+PATIENCE = 15
+"""A worker is asked whether it leaves after each slow turn, and when this many (a power of two, less one) have passed."""
 QUIET_LOOKS = 200
 
 
@@ -32,6 +34,8 @@ class Worker:
     """One thread of the pool. `since` is when the handler at work began (0: none), `actor` whose turn it is."""
 
     helps = False
+    pins = True
+    patience = PATIENCE
 
     def __init__(self, threads: Threads, first: Turns) -> None:
         self.threads = threads
@@ -42,7 +46,10 @@ class Worker:
         self.box: SimpleQueue[Turns | None] = SimpleQueue()
         self.box.put(first)
         self.thread = threading.Thread(target=self.run, name="actorflow-worker", daemon=True)
-        self.thread.start()
+
+    def alive(self) -> bool:
+        """Whether the thread can still bring what it holds to an end."""
+        return self.thread.is_alive()
 
     def leaves(self) -> bool:
         """Asked after some turns, and after each slow one: whether others should have this worker now."""
@@ -72,6 +79,8 @@ class Helper:
     """The thread that calls `engine.run` and helps with its own run. It stops at a first turn over 10 ms."""
 
     abandoned = False
+    pins = True
+    patience = PATIENCE
 
     def __init__(self, now: Callable[[], int]) -> None:
         self.now = now
@@ -80,6 +89,11 @@ class Helper:
         self.turns: Turns | None = None
         self.interrupted: BaseException | None = None
         self.begun = now()
+        self.thread = threading.current_thread()
+
+    def alive(self) -> bool:
+        """Whether the thread can still bring what it holds to an end."""
+        return self.thread.is_alive()
 
     @property
     def helps(self) -> bool:
@@ -136,10 +150,10 @@ class Threads:
                 self.waiting[turns] = None
                 self._staff()
 
-    def at(self, instant: int, call: Callable[[], None]) -> DueCall:
+    def at(self, instant: int, call: Callable[[], None], *, idle: bool = False) -> DueCall:
         """Make a call at an instant, on the keeper's thread."""
         self._keep()
-        return self.due.at(instant, call)
+        return self.due.at(instant, call, idle=idle)
 
     def lane(self) -> LoopLane:
         """The event loop for async handlers."""
@@ -234,9 +248,12 @@ class Threads:
             if self._idle:
                 self._idle.pop().box.put(turns)
                 continue
+            worker = Worker(self, turns)
+            self._workers.add(worker)
             try:
-                self._workers.add(Worker(self, turns))
+                worker.thread.start()
             except RuntimeError:  # the system has no more threads; with one at least, what waits will have its turn
+                self._workers.discard(worker)
                 self.waiting[turns] = None
                 if self._workers:
                     return
@@ -304,6 +321,8 @@ class Threads:
         for worker in idle:
             worker.box.put(None)
         self.due.stop()
+        if self._lane is not None:
+            self._lane.settle(left())
         if self._loop_thread is not None:
             self._loop_thread.stop(left())
         if self._keeper is not None:

@@ -115,6 +115,9 @@ class Inbox(Protocol):
     def clear(self) -> list[Envelope]:
         """Take out everything, oldest first; every lease has then ended. Tokens go on from where they are."""
 
+    def leases(self) -> list[Lease]:
+        """The current leases, in no order."""
+
     def next_visible(self) -> int | None:
         """The earliest instant at which `lease` finds something: 0 if it does already, None if nothing is ready."""
 

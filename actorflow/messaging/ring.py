@@ -228,6 +228,11 @@ class RingMailbox(Slots):
             Slots.__init__(self, self.capacity)
             return gone
 
+    def leases(self) -> list[Lease]:
+        """O(slots) if something is leased."""
+        with self._lock:
+            return self._leases()
+
     def next_visible(self) -> int | None:
         """O(1)."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,10 @@ from actorflow.definition.plan import NodePlan
 from actorflow.errors import RunCancelled, RunFailed, RunTimedOut
 from actorflow.messages import Failure, Key
 
-__all__ = ["ConditionFault", "NodeSnapshot", "Nodes", "RunResult", "RunSnapshot", "node_snapshot", "output_of"]
+__all__ = ["ConditionFault", "NodeSnapshot", "Nodes", "RunResult", "RunSnapshot", "node_snapshot", "output_of", "referred_value"]
+
+SHOWN = 10
+"""Names in the path to a failed node."""
 
 
 class ConditionFault(Struct, frozen=True):
@@ -108,6 +111,35 @@ def value_of(state: RunState, plan: NodePlan) -> Any:
     return value[1] if plan.cycles_at else value
 
 
+def referred_value(state: RunState, name: str, node: int, key: Key) -> Any:
+    """What a reference to the node `name` means for one activation, `key`, of another: its value under the openers both are
+    under, of its latest pass where passes differ; a list, in key order, if it is under further ones. KeyError: none."""
+    plan = state.plan
+    index = plan.definition.index_of[name]
+    asked = plan.nodes[index]
+    own, other = plan.scopes[index], plan.scopes[node]
+    common = 0
+    for ours, theirs in zip(own, other, strict=False):
+        if ours != theirs:
+            break
+        common += 1
+    if asked.streaming and len(own) == common < len(other) and other[common].kind == "stream" and other[common].index == index:
+        common += 1  # the node is itself what opened the scope of who asks: the reference is to the very item
+    further = len(own) + asked.streaming > common and (asked.streaming or any(opener.kind != "cycle" for opener in own[common:]))
+    values = state.referred.get(index, {})
+    if not further and key[:common] in values:
+        return values[key[:common]]
+    passes = asked.cycles_at
+    found = {at: value for at, value in values.items() if all(at[place] == key[place] for place in range(common) if place not in passes)}
+    if further:
+        return values_in_order(asked, found)
+    return found[max(found, key=order)] if found else _none_of(name)
+
+
+def _none_of(name: str) -> Any:
+    raise KeyError(name)
+
+
 def output_of(state: RunState) -> Any:
     """The output of a run: of its one terminal node, or a dict of those that have one."""
     plans = [state.plan.nodes[index] for index in state.plan.definition.outputs]
@@ -116,6 +148,30 @@ def output_of(state: RunState) -> Any:
     if len(plans) == 1:
         return value_of(state, plans[0]) if plans[0].lists or plans[0].index in state.values else None
     return {plan.name: value_of(state, plan) for plan in plans if plan.lists or plan.index in state.values}
+
+
+def ways_to(state: RunState) -> Callable[[int], str]:
+    """A function that tells on which way a run came to a node, as a shortest path over nodes that ran: `load > parse > `."""
+    nodes = state.plan.nodes
+    ran = [record is not None and record.executions > 0 for record in state.records]
+    starts = [index for index in state.plan.definition.entries if ran[index]]
+    came_from = dict.fromkeys(starts, -1)
+    for index in starts:  # grows on the way
+        for route in (*nodes[index].routes, *nodes[index].fail_only):
+            if ran[route.target] and route.target not in came_from:
+                came_from[route.target] = index
+                starts.append(route.target)
+
+    def way(index: int) -> str:
+        names: list[str] = []
+        while (index := came_from.get(index, -1)) >= 0:
+            names.append(nodes[index].name)
+        names.reverse()
+        if len(names) > SHOWN:
+            names = [*names[: SHOWN - 2], "...", names[-1]]
+        return "".join(f"{name} > " for name in names)
+
+    return way
 
 
 class RunResult:
@@ -187,6 +243,8 @@ class RunResult:
             raise RunFailed(state.run_id, [state.broken]) from state.broken
         if self.status is RunStatus.FAILED:
             failures = self.errors or self.handled
-            raise RunFailed(state.run_id, failures) from failures[0].exception
+            ways = ways_to(state)
+            paths = [ways(state.plan.definition.index_of[failure.node]) for failure in failures]
+            raise RunFailed(state.run_id, failures, paths) from failures[0].exception
         if self.status is RunStatus.CANCELLED:
             raise (RunTimedOut if self.timed_out else RunCancelled)(state.reason, state.run_id)

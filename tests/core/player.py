@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Collection
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,18 +18,20 @@ from actorflow.core import NodeStatus, RunState, RunStatus, step
 from actorflow.core.control import Close, Send, Start, finish
 from actorflow.definition.scopes import make_plan
 from actorflow.errors import ActorflowError
-from actorflow.messages import Cancelled, Completed, Emit, Envelope, Failed, Key, Lease, Part, Unfit
+from actorflow.messages import Cancelled, Completed, Envelope, Failed, Key, Lease, Part, Unfit
 from actorflow.streams.snapshots import output_of
 
 __all__ = ["Play", "graph", "play"]
 
-START = datetime(2030, 1, 1, tzinfo=timezone.utc)
+START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Play:
     """One run. `calls` holds (node, key, payload) for each activation that was handled, in order."""
 
-    def __init__(self, flow: Workflow, payload: Any = None, *, open: bool = False, seed: int | None = None, hold: Collection[str] = ()) -> None:
+    def __init__(
+        self, flow: Workflow, payload: Any = None, *, open: bool = False, seed: int | None = None, hold: Collection[str] = ()
+    ) -> None:
         definition = flow.build()
         self.plan = definition.plans[False] if not open else make_plan(definition, open=True)
         self.state = RunState(self.plan, "run", payload, definition.variables, lambda at: START, {})
@@ -199,7 +202,7 @@ class Play:
         self.held.append(envelope)
         number = self.parts.get(envelope.id, 0)
         self.parts[envelope.id] = number + 1
-        self.step(Part(self._lease(envelope), value if isinstance(value, Emit) else value, number))
+        self.step(Part(self._lease(envelope), value, number))
         return self.run()
 
     # --- looking -----------------------------------------------------------------------------------------------------------
@@ -249,7 +252,9 @@ def same(payload: Any) -> Any:
     return payload
 
 
-def graph(text: str, handlers: dict[str, Callable[..., Any]] | None = None, joins: dict[str, Any] | None = None, **options: Any) -> Workflow:
+def graph(
+    text: str, handlers: dict[str, Callable[..., Any]] | None = None, joins: dict[str, Any] | None = None, **options: Any
+) -> Workflow:
     """A workflow from lines `a -> b -> c`, `a -> {b, c}`, and connections with options, given as `connect={"a b": {...}}`.
 
     `connect` may hold, for a pair of ends, the options of the connection, or a list of options for several connections."""
@@ -264,7 +269,7 @@ def graph(text: str, handlers: dict[str, Callable[..., Any]] | None = None, join
         groups = [[name.strip() for name in part.strip(" {}").split(",")] for part in line.split("->") if part.strip()]
         for group in groups:
             names.update(dict.fromkeys(group))
-        for sources, targets in zip(groups, groups[1:], strict=False):
+        for sources, targets in pairwise(groups):
             pairs += [(source, target) for source in sources for target in targets]
     for pair in connect:
         names.update(dict.fromkeys(pair.split()))

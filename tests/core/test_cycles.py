@@ -78,7 +78,11 @@ def test_a_loop_rejoins_the_branch_beside_it():
 
 
 def test_exits_of_different_passes_are_joined_pass_by_pass():
-    connect = {"b b": {"back": True, "when": "output < 4"}, "b c": {"when": "output == 2 or output == 4"}, "b d": {"when": "output == 1 or output == 3"}}
+    connect = {
+        "b b": {"back": True, "when": "output < 4"},
+        "b c": {"when": "output == 2 or output == 4"},
+        "b d": {"when": "output == 1 or output == 3"},
+    }
     run = play("a -> b; b -> c; b -> d; {c, d} -> e", 0, handlers={"b": plus}, connect=connect)
     assert dict(zip(run.keys("e"), run.payloads("e"))) == {(0,): {"d": 1}, (1,): {"c": 2}, (2,): {"d": 3}, (3,): {"c": 4}}
 
@@ -120,7 +124,11 @@ def test_an_all_join_takes_the_entry_in_pass_0_only():
 
 
 def test_a_pass_that_begins_in_the_middle_skips_what_it_cannot_reach():
-    connect = {"d c": {"back": True, "when": "output == 1 or output == 2"}, "d a": {"back": True, "when": "output == 3"}, "d e": {"when": "output == 4"}}
+    connect = {
+        "d c": {"back": True, "when": "output == 1 or output == 2"},
+        "d a": {"back": True, "when": "output == 3"},
+        "d e": {"when": "output == 4"},
+    }
     run = play("a -> {b, c} -> d", 0, connect=connect, handlers={"d": lambda p: p["c"] + 1}, entry=("a",))
     assert run.payloads("d") == [{"b": 0, "c": 0}, {"c": 1}, {"c": 2}, {"b": 3, "c": 3}]
     assert run.output == 4
@@ -177,7 +185,14 @@ def test_a_cycle_in_a_stream_has_an_instance_for_each_item(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_collect_behind_a_cycle_in_a_stream_closes_the_cycle_and_another_the_stream(seed):
     connect = {"b b": {"back": True, "when": "output < 3"}, "b c": {"when": "output >= 3"}}
-    run = play("s -> b; b -> c; c -> d -> e", 4, handlers={"s": numbers, "b": plus}, joins={"d": "collect", "e": "collect"}, connect=connect, seed=seed)
+    run = play(
+        "s -> b; b -> c; c -> d -> e",
+        4,
+        handlers={"s": numbers, "b": plus},
+        joins={"d": "collect", "e": "collect"},
+        connect=connect,
+        seed=seed,
+    )
     assert run.payloads("e") == [[[3], [3], [3], [4]]]
 
 
@@ -324,8 +339,8 @@ def test_collect_over_a_cycle_lists_what_left_it_in_order_of_the_passes():
     assert run.payloads("d") == [[1, 2, 3, 4]]
 
 
-def test_a_collect_that_closes_a_cycle_which_never_delivered_is_an_empty_list():
+def test_a_collect_that_closes_a_cycle_which_was_entered_and_never_delivered_gets_an_empty_list():
     connect = {"b b": {"back": True, "when": "output < 3"}, "b c": {"when": "output > 9"}}
     run = play("a -> b; c -> d", 0, handlers={"b": plus}, joins={"d": af.Collect()}, connect=connect)
     assert str(run.status("c")) == "skipped"
-    assert run.payloads("d") in ([[]], [])  # see the report: entered, so opened, so []
+    assert run.payloads("d") == [[]]

@@ -1,6 +1,6 @@
 """Every join, with every resolution of its inputs, in every order in which they come."""
 
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 import pytest
 
@@ -161,7 +161,7 @@ def test_nodes_that_no_entry_reaches_do_not_keep_a_join_waiting():
 @pytest.mark.parametrize("seed", range(20))
 def test_a_lattice_settles_in_any_order(seed):
     layers = [[f"n{row}{column}" for column in range(4)] for row in range(4)]
-    lines = "; ".join(f"{{{', '.join(above)}}} -> {{{', '.join(below)}}}" for above, below in zip(layers, layers[1:], strict=False))
+    lines = "; ".join(f"{{{', '.join(above)}}} -> {{{', '.join(below)}}}" for above, below in pairwise(layers))
     handlers = {name: (lambda p, name=name: NOTHING if name in ("n01", "n12", "n13") else name) for layer in layers for name in layer}
     run = play(f"a -> {{{', '.join(layers[0])}}}; {lines}; {{{', '.join(layers[-1])}}} -> z", 0, handlers=handlers, seed=seed)
     assert run.over and len(run.calls) == 18

@@ -2,6 +2,7 @@
 
 import pytest
 
+import actorflow as af
 from actorflow import NOTHING
 from tests.core.player import Play, graph
 
@@ -87,13 +88,11 @@ def test_a_send_into_a_stream_is_an_item_of_its_own(target, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_sends_into_a_nested_stream_with_shorter_inputs_leave_nothing_behind(seed):
     text = "a -> s -> t -> u; a -> x; s -> y; {u, x} -> j; {j, y} -> k -> c1 -> c2"
-    handlers = {"s": numbers, "t": lambda p: numbers(2)}
-    flow = graph(text, {"s": numbers}, {"c1": "collect", "c2": "collect"})
-    del flow, handlers
-    for target in ("a", "s", "t", "u", "x", "j", "k", "c1", "c2"):
-        def two(payload):
-            yield from range(2)
 
+    def two(payload):
+        yield from range(2)
+
+    for target in ("a", "s", "t", "u", "x", "j", "k", "c1", "c2"):  # y: a short input whose long ones are dead is kept to the end
         run = opened(text, seed, handlers={"s": two, "t": two}, joins={"c1": "collect", "c2": "collect"})
         run.send(1, target)
         run.send(1, "a")
@@ -118,7 +117,10 @@ def test_sends_to_every_node_of_a_cycle_with_joins_and_two_exits_leave_nothing_b
     connect = {
         "d a": {"back": True, "when": "output < 3"}, "d e": {"when": "output >= 3"}, "c f": {"when": "output > 1"}, "x b": {}, "x a": {},
     }  # fmt: skip
-    handlers = {"d": lambda p: (p if isinstance(p, int) else max(p.values())) + 1, "b": lambda p: p if isinstance(p, int) else max(p.values())}
+    handlers = {
+        "d": lambda p: (p if isinstance(p, int) else max(p.values())) + 1,
+        "b": lambda p: p if isinstance(p, int) else max(p.values()),
+    }
     for target in "xabcdefg":
         run = opened("x; a -> {b, c} -> d; {e, f} -> g", seed, handlers=handlers, connect=connect)
         run.send(0, target)
@@ -140,8 +142,6 @@ def test_a_cycle_in_a_stream_of_an_open_run(seed):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_collect_over_the_run_waits_for_the_close(seed):
-    import actorflow as af
-
     run = opened("a -> b -> c", seed, joins={"c": af.Collect(scope="run")})
     run.send(1, "a")
     run.run()
@@ -192,3 +192,34 @@ def test_what_an_open_run_keeps_does_not_grow_with_what_it_was_sent():
         sizes.append(sum(map(len, run.state.tables.values())) + sum(map(len, run.state.prefixes.values())))
     assert max(sizes[30:]) == max(sizes[:30]), sizes
     run.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_collect_over_the_run_and_one_behind_it_fire_once_each_at_the_close(seed):
+    run = opened("a -> b -> d -> e; a -> e", seed, joins={"b": "collect", "e": "collect"})
+    run.send(1, "a")
+    run.run()
+    run.send(2, "a")
+    run.close()
+    assert run.payloads("b") == [[1, 2]]
+    assert run.payloads("e") == [[[1, 2], 1, 2]]
+
+
+@pytest.mark.parametrize("target", ["x", "w", "y"])
+@pytest.mark.parametrize("join", ["all", "any", "each", "collect"])
+def test_a_send_beside_a_cycle_does_not_wait_for_it(join, target):
+    connect = {"y x": {"back": True, "when": "output < 2"}, "y z": {"when": "output >= 2"}}
+    run = opened("x -> y; w -> z", handlers={"y": plus}, joins={"z": join}, connect=connect)
+    run.send(0, target)
+    run.close()
+    assert run.over
+
+
+@pytest.mark.parametrize("join", ["all", "any", "each", "collect"])
+@pytest.mark.parametrize("target", ["x", "y"])
+def test_a_send_into_the_middle_of_a_cycle_with_two_exits(join, target):
+    connect = {"y x": {"back": True, "when": "output < 2"}}
+    run = opened("x -> y; x -> z; y -> z -> end", handlers={"y": plus}, joins={"z": join}, connect=connect)
+    run.send(0, target)
+    run.close()
+    assert run.over and run.times("end") >= 1

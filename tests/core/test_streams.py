@@ -105,7 +105,9 @@ def test_the_shorter_input_may_come_before_or_after_the_longer_ones(first):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nested_streams_are_closed_one_opener_at_a_time(seed):
-    run = play("s -> t -> w -> inner -> outer", 2, handlers={"s": numbers, "t": pairs}, joins={"inner": "collect", "outer": "collect"}, seed=seed)
+    run = play(
+        "s -> t -> w -> inner -> outer", 2, handlers={"s": numbers, "t": pairs}, joins={"inner": "collect", "outer": "collect"}, seed=seed
+    )
     assert sorted(run.payloads("inner")) == [["0x", "0y"], ["1x", "1y"]]
     assert run.payloads("outer") == [[["0x", "0y"], ["1x", "1y"]]]
 
@@ -169,7 +171,14 @@ def test_a_stream_whose_failure_is_taken_gives_its_collect_what_was_sent(count, 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_connection_for_all_outcomes_gets_the_failure_as_one_more_message(count, seed):
     connect = {"s w": {"on": "all"}, "s x": {}}
-    run = play("s -> w -> c; s -> x -> d", "in", handlers={"s": breaks_after(count)}, joins={"c": "collect", "d": "collect"}, connect=connect, seed=seed)
+    run = play(
+        "s -> w -> c; s -> x -> d",
+        "in",
+        handlers={"s": breaks_after(count)},
+        joins={"c": "collect", "d": "collect"},
+        connect=connect,
+        seed=seed,
+    )
     assert run.payloads("c") == [[*range(count), "in"]]
     assert run.payloads("d") == [list(range(count))]
     assert (count,) in run.keys("w")
@@ -294,7 +303,9 @@ def test_nothing_in_a_stream_is_no_message():
 
 
 def test_a_condition_on_an_item_skips_what_follows_for_that_item_alone():
-    run = play("s -> v; s -> w; {v, w} -> j -> c", 3, handlers={"s": numbers}, joins={"c": "collect"}, connect={"s v": {"when": "output == 1"}})
+    run = play(
+        "s -> v; s -> w; {v, w} -> j -> c", 3, handlers={"s": numbers}, joins={"c": "collect"}, connect={"s v": {"when": "output == 1"}}
+    )
     assert run.payloads("c") == [[{"w": 0}, {"v": 1, "w": 1}, {"w": 2}]]
 
 
@@ -311,7 +322,7 @@ def test_three_levels_with_a_shorter_input_at_each(seed):
     text = "a -> s -> t -> u; a -> x; s -> y; {u, x} -> j; {j, y} -> k -> c1 -> c2"
     run = play(text, 2, handlers={"s": numbers, "t": pairs}, joins={"c1": "collect", "c2": "collect"}, seed=seed)
     assert run.times("k") == 4
-    assert run.payloads("c2") == [[[{"j": {"u": f"{i}{l}", "x": 2}, "y": i} for l in "xy"] for i in range(2)]]
+    assert run.payloads("c2") == [[[{"j": {"u": f"{i}{letter}", "x": 2}, "y": i} for letter in "xy"] for i in range(2)]]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -353,4 +364,4 @@ def test_a_stream_that_is_cancelled_while_it_is_at_work_keeps_what_it_sent():
 def test_streams_from_two_items_do_not_mix(seed):
     run = play("s -> t -> {v, w} -> j -> c1", 3, handlers={"s": numbers, "t": pairs}, joins={"c1": "collect"}, seed=seed)
     lists = sorted(run.payloads("c1"), key=lambda rows: rows[0]["v"])
-    assert lists == [[{"v": f"{i}{l}", "w": f"{i}{l}"} for l in "xy"] for i in range(3)]
+    assert lists == [[{"v": f"{i}{letter}", "w": f"{i}{letter}"} for letter in "xy"] for i in range(3)]

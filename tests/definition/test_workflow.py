@@ -64,6 +64,7 @@ def test_variables_are_copied_when_they_are_given_and_for_each_definition():
     first = flow.build()
     given["limits"]["max"] = 99
     first.variables["limits"]["max"] = 98
+    flow.add(noop, name="another")
     assert flow.build().variables["limits"] == {"max": 3}
 
 

@@ -83,7 +83,7 @@ def test_wcp_20_the_whole_case_is_removed_and_counts_as_not_successful():
     assert (result.status, result.timed_out) == (af.RunStatus.CANCELLED, False)
     assert statuses(result) == {
         "a": "completed", "items": "completed", "b": "cancelled", "c": "cancelled", "d": "cancelled", "queue": "cancelled",
-        "after b": "skipped", "after c": "skipped", "after d": "skipped",  # a withdrawn source's connections are
+        "after b": "cancelled", "after c": "cancelled", "after d": "cancelled",
     }  # fmt: skip
     with pytest.raises(af.RunCancelled, match="stop") as caught:
         run.result(0)
