@@ -128,7 +128,15 @@ class RunState:
         "variables",
     )
 
-    def __init__(self, plan: Plan, run_id: str, input: Any, variables: Mapping[str, Any], utc: Callable[[int], Any], tags: Mapping[str, str] | tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run_id: str,
+        input: Any,
+        variables: Mapping[str, Any],
+        utc: Callable[[int], Any],
+        tags: Mapping[str, str] | tuple[str, ...],
+    ) -> None:
         self.plan = plan
         self.run_id = run_id
         self.input = input

@@ -254,7 +254,8 @@ class Graph:
         return self._examined()[0]
 
     def build(self) -> Definition:
-        """The workflow as it is now, frozen; the same Definition until it is changed. Raises InvalidWorkflow with all problems if there is an error among them."""
+        """The workflow as it is now, frozen; the same Definition until it is changed. Raises InvalidWorkflow with all problems
+        if there is an error among them."""
         if self._built is None:
             problems, definition = self._examined()
             if definition is None:

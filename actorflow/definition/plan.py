@@ -152,7 +152,8 @@ class Cycle(Struct):
 
 class NodePlan(Struct):
     """A node as the core sees it. `routes` are the connections that completed activations may take, `fail_routes` those
-    for failed ones, `fail_only` the part of these that completed ones skip. `ends`: it has no connections that a value could take. `lists` says that its results are several,
+    for failed ones, `fail_only` the part of these that completed ones skip. `ends`: it has
+    no connections that a value could take. `lists` says that its results are several,
     `depth` how long its keys are, `cycles_at` which of their indices are pass numbers."""
 
     index: int

@@ -2,10 +2,10 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts.mailbox_contract")
+pytest.register_assert_rewrite("actorflow.testing.contracts")
 
 from actorflow.messaging import Inbox, RingMailbox  # noqa: E402
-from tests.contracts.mailbox_contract import MailboxContract  # noqa: E402
+from actorflow.testing.contracts import MailboxContract  # noqa: E402
 
 
 class TestRingMailbox(MailboxContract):

@@ -326,6 +326,7 @@ class TestNodeTimeout:
         run = timed.start(made, 1)
         assert late.at_work.wait(5) and other.at_work.wait(5)
         clock.advance(1.0)
+        _until(lambda: run.node("late").abandoned)
         late.go.set()
         assert late.returned.wait(5)
         other.go.set()
@@ -392,8 +393,7 @@ class TestNodeTimeout:
         clock.advance(2.0)
         _until(lambda: "told" in calls)
         assert calls == [0, "told"], "it may still clean up, so its node waits"
-        clock.advance(1.0)
-        _until(lambda: 1 in calls)
+        _until(lambda: clock.advance(0.1) or 1 in calls)
         run.close()
         result = run.wait(5)
         assert (result.output, result.nodes["stubborn"].abandoned) == ([1], 1)

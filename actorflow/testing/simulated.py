@@ -1,4 +1,4 @@
-"""For tests of workflows: a clock that stands still, and an engine that is one thread, with virtual time and a seeded order.
+"""An engine that is one thread, with virtual time and a seeded order, and a search through such orders.
 
 `SimulatedEngine` runs the same workflows with the same `Run` API. `start` runs nothing; `run_until_idle` runs what is due and
 never moves the clock; `advance(seconds)` runs what falls due on the way, each at its instant; `wait` and `result` advance up
@@ -11,7 +11,6 @@ import random
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from actorflow.actors.router import RouterActor
@@ -23,44 +22,12 @@ from actorflow.engine import Engine
 from actorflow.policies import Timeouts
 from actorflow.run import Run
 from actorflow.streams.snapshots import RunResult
+from actorflow.testing.clock import ManualClock
 from actorflow.workflow import Workflow
 
-__all__ = ["ManualClock", "SimulatedEngine", "explore"]
+__all__ = ["SimulatedEngine", "explore"]
 
 MAX_TURNS = 50_000_000
-
-
-class ManualClock:
-    """A clock that moves when it is told to. For an Engine with threads, and inside SimulatedEngine."""
-
-    def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
-        self._start = start
-        self._now = 0
-        self._watchers: list[Callable[[], None]] = []
-
-    def now(self) -> int:
-        """Nanoseconds since the clock was made."""
-        return self._now
-
-    def utc(self) -> datetime:
-        """The instant it was made for, and what it advanced since."""
-        return self._start + timedelta(microseconds=self._now // 1000)
-
-    def advance(self, seconds_: float) -> None:
-        """Move the clock; what falls due on threads happens soon after."""
-        if not seconds_ >= 0:
-            raise ValueError(f"a clock advances by at least 0 seconds, not {seconds_!r}")
-        self.move_to(self._now + seconds(seconds_))
-
-    def move_to(self, instant: int) -> None:
-        """Move the clock to an instant, in nanoseconds; never back."""
-        self._now = max(self._now, instant)
-        for watcher in self._watchers:
-            watcher()
-
-    def watch(self, call: Callable[[], None]) -> None:
-        """Call this after each move."""
-        self._watchers.append(call)
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):

@@ -6,20 +6,25 @@
 
 How long a mailbox hides a message whose lease expired is its own affair; `next_visible` tells."""
 
+from __future__ import annotations
+
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 
 from actorflow.messages import Envelope, Lease
 
+__all__ = ["MailboxContract"]
+
 LEASE = 10
 
 
-def envelope(id, payload=None, **facts):
+def envelope(id: Any, payload: Any = None, **facts: Any) -> Any:
     return Envelope(id, 0, (), payload, **facts)
 
 
-def ids(mailbox, now=0):
+def ids(mailbox: Any, now: Any = 0) -> Any:
     """What is visible, in the order it is lent."""
     found = []
     while (lease := mailbox.lease(now)) is not None:
@@ -30,10 +35,10 @@ def ids(mailbox, now=0):
 class MailboxContract:
     """Subclass it under a name that begins with Test, and give it a `make`."""
 
-    def make(self, capacity, lease, max_redeliveries):
+    def make(self, capacity: Any, lease: Any, max_redeliveries: Any) -> Any:
         raise NotImplementedError("give the contract a factory: make(capacity, lease, max_redeliveries) -> Inbox")
 
-    def filled(self, *given, capacity=8, max_redeliveries=3):
+    def filled(self, *given: Any, capacity: Any = 8, max_redeliveries: Any = 3) -> Any:
         """A mailbox with these envelopes; a number stands for a plain one of that id."""
         mailbox = self.make(capacity, LEASE, max_redeliveries)
         for each in given:
@@ -42,7 +47,7 @@ class MailboxContract:
 
     # Room
 
-    def test_a_new_mailbox_is_empty(self):
+    def test_a_new_mailbox_is_empty(self) -> None:
         mailbox = self.filled(capacity=3)
         assert (mailbox.capacity, mailbox.count, len(mailbox), mailbox.ready, mailbox.leased) == (3, 0, 0, 0, 0)
         assert (mailbox.lease(0), mailbox.next_visible(), mailbox.next_expiry(), mailbox.snapshot(), mailbox.clear()) == (
@@ -53,7 +58,7 @@ class MailboxContract:
             [],
         )
 
-    def test_ready_leased_and_hidden_messages_all_take_up_room(self):
+    def test_ready_leased_and_hidden_messages_all_take_up_room(self) -> None:
         mailbox = self.filled(1, 2, envelope(3, visible_at=50), capacity=3)
         mailbox.lease(0)
         assert (mailbox.count, len(mailbox), mailbox.ready, mailbox.leased) == (3, 3, 2, 1)
@@ -61,7 +66,7 @@ class MailboxContract:
         assert [kept.envelope.id for kept in mailbox.snapshot()] == [1, 2, 3]
 
     @pytest.mark.parametrize("end", ["ack", "remove", "dead"])
-    def test_a_message_that_is_done_frees_its_room(self, end):
+    def test_a_message_that_is_done_frees_its_room(self, end: Any) -> None:
         mailbox = self.filled(1, 2, capacity=2, max_redeliveries=0)
         lease = mailbox.lease(0)
         if end == "dead":
@@ -71,42 +76,42 @@ class MailboxContract:
         assert mailbox.offer(envelope(3)) is True
         assert ids(mailbox) == [2, 3]
 
-    def test_a_message_is_given_back_however_full_the_mailbox_is(self):
+    def test_a_message_is_given_back_however_full_the_mailbox_is(self) -> None:
         mailbox = self.filled(1, 2, capacity=2)
         assert mailbox.release(mailbox.lease(0), visible_at=0) is True
         assert ids(mailbox) == [1, 2]
 
     # Order and visibility
 
-    def test_messages_are_lent_in_the_order_of_offer(self):
+    def test_messages_are_lent_in_the_order_of_offer(self) -> None:
         mailbox = self.filled(*range(100), capacity=100)
         assert ids(mailbox) == list(range(100))
 
-    def test_what_comes_back_or_becomes_visible_late_goes_by_its_offer(self):
+    def test_what_comes_back_or_becomes_visible_late_goes_by_its_offer(self) -> None:
         mailbox = self.filled(1, envelope(2, visible_at=5), 3, 4)
         mailbox.release(mailbox.lease(0), visible_at=7)
         assert mailbox.lease(0).envelope.id == 3
         assert ids(mailbox, 7) == [1, 2, 4]
 
-    def test_a_message_is_invisible_until_exactly_its_instant(self):
+    def test_a_message_is_invisible_until_exactly_its_instant(self) -> None:
         mailbox = self.filled(envelope(1, visible_at=7), envelope(2, visible_at=9))
         assert (mailbox.lease(6), mailbox.next_visible()) == (None, 7)
         assert mailbox.lease(7).envelope.id == 1
         assert (mailbox.lease(8), mailbox.next_visible()) == (None, 9)
 
-    def test_next_visible_is_past_when_something_is_visible(self):
+    def test_next_visible_is_past_when_something_is_visible(self) -> None:
         assert self.filled(1).next_visible() == 0
         mailbox = self.filled(envelope(1, visible_at=5))
         mailbox.lease(4)
         assert mailbox.next_visible() <= 5
 
-    def test_types_pick_the_oldest_payload_of_exactly_these_types(self):
+    def test_types_pick_the_oldest_payload_of_exactly_these_types(self) -> None:
         mailbox = self.filled(*(envelope(id, payload) for id, payload in enumerate([True, "a", 1, 2.0, "b"])))
         assert [mailbox.lease(0, types=(int, float)).envelope.id for _ in range(2)] == [2, 3]
         assert mailbox.lease(0, types=(int, float)) is None
         assert ids(mailbox) == [0, 1, 4]
 
-    def test_no_types_and_a_blank_holder_are_refused(self):
+    def test_no_types_and_a_blank_holder_are_refused(self) -> None:
         mailbox = self.filled(1)
         for wrong in ({"types": ()}, {"holder": " "}):
             with pytest.raises(ValueError):
@@ -115,14 +120,14 @@ class MailboxContract:
 
     # Leases
 
-    def test_a_lease_says_who_has_what_since_when_and_until_when(self):
+    def test_a_lease_says_who_has_what_since_when_and_until_when(self) -> None:
         sent, worker = envelope(1, ["payload"], offered_at=2), object()
         lease = self.filled(sent).lease(7, worker)
         assert (lease.envelope.payload, lease.envelope.attempt, lease.envelope.offered_at) == (["payload"], 1, 2)
         assert lease.envelope.payload is sent.payload
         assert (lease.holder, lease.taken_at, lease.expires_at, lease.renewals) == (worker, 7, 7 + LEASE, 0)
 
-    def test_tokens_go_up_whatever_happens(self):
+    def test_tokens_go_up_whatever_happens(self) -> None:
         mailbox, tokens = self.filled(1), []
         for end in ("release", "expire", "restore", "ack", "ack", "replace", "ack"):
             lease = mailbox.lease(mailbox.next_visible())
@@ -143,7 +148,7 @@ class MailboxContract:
         assert tokens == sorted(set(tokens))
 
     @pytest.mark.parametrize("end", ["ack", "release", "expire", "remove", "replace", "clear"])
-    def test_a_lease_that_has_ended_does_nothing(self, end):
+    def test_a_lease_that_has_ended_does_nothing(self, end: Any) -> None:
         mailbox = self.filled(envelope(1, dedup="k"), 2)
         lease = mailbox.lease(0)
         assert mailbox.holds(lease) is True
@@ -164,7 +169,7 @@ class MailboxContract:
         assert self.seen(mailbox) == before
         assert (lease.renewals, lease.expires_at, lease.envelope.attempt) == (0, LEASE, 1)
 
-    def test_a_lease_of_another_mailbox_or_a_copy_does_nothing(self):
+    def test_a_lease_of_another_mailbox_or_a_copy_does_nothing(self) -> None:
         mailbox = self.filled(1)
         lease = mailbox.lease(0)
         for stranger in (self.filled(1).lease(0), Lease(lease.envelope, lease.token, 0, LEASE), mailbox.snapshot()[0].lease):
@@ -176,14 +181,14 @@ class MailboxContract:
             ] == [False] * 4
         assert mailbox.ack(lease) is True
 
-    def test_time_alone_does_not_end_a_lease(self):
+    def test_time_alone_does_not_end_a_lease(self) -> None:
         mailbox = self.filled(1, 2)
         first, second = mailbox.lease(0), mailbox.lease(0)
         assert mailbox.ack(first) is True  # no instant is asked for: only `expire` ends a lease for its time
         assert mailbox.renew(second, 10**9) is True
         assert mailbox.holds(second) is True
 
-    def test_a_renewal_puts_the_expiry_off_and_is_counted(self):
+    def test_a_renewal_puts_the_expiry_off_and_is_counted(self) -> None:
         mailbox = self.filled(1)
         lease = mailbox.lease(0)
         assert mailbox.renew(lease, 6) is True
@@ -191,7 +196,7 @@ class MailboxContract:
         assert mailbox.expire(6 + LEASE - 1).returned == ()
         assert mailbox.expire(6 + LEASE).returned == (lease,)
 
-    def test_a_release_counts_unless_told_otherwise_and_changes_nothing_else(self):
+    def test_a_release_counts_unless_told_otherwise_and_changes_nothing_else(self) -> None:
         sent = envelope(1, "payload", offered_at=2, source=3)
         mailbox = self.filled(sent)
         first = mailbox.lease(0)
@@ -204,7 +209,7 @@ class MailboxContract:
 
     # Expiry
 
-    def test_a_lease_expires_exactly_at_its_expiry(self):
+    def test_a_lease_expires_exactly_at_its_expiry(self) -> None:
         mailbox = self.filled(1, 2)
         lease = mailbox.lease(0)
         mailbox.lease(1)
@@ -213,17 +218,17 @@ class MailboxContract:
         assert mailbox.expire(LEASE).returned == (lease,)
         assert (mailbox.leased, mailbox.next_expiry()) == (1, 1 + LEASE)
 
-    def test_a_living_holder_keeps_its_lease_and_nobody_is_no_living_holder(self):
+    def test_a_living_holder_keeps_its_lease_and_nobody_is_no_living_holder(self) -> None:
         mailbox = self.filled(1, 2, 3)
         alive, dead, nobody = mailbox.lease(0, "alive"), mailbox.lease(0, "dead"), mailbox.lease(0)
         assert mailbox.expire(LEASE, alive=lambda holder: holder == "alive").returned == (dead, nobody)
         assert mailbox.ack(alive) is True
 
-    def test_the_question_whether_a_holder_lives_may_use_the_mailbox(self):
+    def test_the_question_whether_a_holder_lives_may_use_the_mailbox(self) -> None:
         mailbox = self.filled(1, 2)
         leases = [mailbox.lease(0, "worker"), mailbox.lease(0, "worker")]
 
-        def alive(holder):
+        def alive(holder: Any) -> Any:
             thread = Thread(target=mailbox.ack, args=(leases[0],), daemon=True)
             thread.start()
             thread.join(10)
@@ -232,7 +237,7 @@ class MailboxContract:
         assert mailbox.expire(LEASE, alive).returned == (leases[1],)
 
     @pytest.mark.parametrize("redeliveries", [0, 2])
-    def test_a_message_is_delivered_again_as_often_as_its_redeliveries_and_is_then_dead(self, redeliveries):
+    def test_a_message_is_delivered_again_as_often_as_its_redeliveries_and_is_then_dead(self, redeliveries: Any) -> None:
         mailbox, now = self.filled(1, max_redeliveries=redeliveries), 0
         for attempt in range(1, redeliveries + 2):
             lease = mailbox.lease(now)
@@ -245,7 +250,7 @@ class MailboxContract:
     # Replacement, removal, snapshot
 
     @pytest.mark.parametrize("leased", [False, True])
-    def test_a_newer_message_of_the_same_key_takes_the_place_of_the_older_and_queues_anew(self, leased):
+    def test_a_newer_message_of_the_same_key_takes_the_place_of_the_older_and_queues_anew(self, leased: Any) -> None:
         mailbox = self.filled(envelope(1, dedup="k"), 2, capacity=2)
         lease = mailbox.lease(0) if leased else None
         assert mailbox.replace(envelope(3, dedup="k")).id == 1
@@ -253,7 +258,7 @@ class MailboxContract:
         assert lease is None or mailbox.ack(lease) is False
         assert ids(mailbox) == [2, 3]
 
-    def test_without_a_message_of_that_key_nothing_is_replaced(self):
+    def test_without_a_message_of_that_key_nothing_is_replaced(self) -> None:
         mailbox = self.filled(1, envelope(2, dedup="other"))
         assert mailbox.replace(envelope(3, dedup="k")) is None
         assert mailbox.count == 2
@@ -261,26 +266,26 @@ class MailboxContract:
             with pytest.raises(ValueError):
                 mailbox.replace(envelope(3, dedup=key))
 
-    def test_an_offer_with_a_key_that_is_taken_is_refused_as_a_fault(self):
+    def test_an_offer_with_a_key_that_is_taken_is_refused_as_a_fault(self) -> None:
         mailbox = self.filled(envelope(1, dedup="k"))
         with pytest.raises(ValueError):
             mailbox.offer(envelope(2, dedup="k"))
         assert ids(mailbox) == [1]
 
-    def test_a_message_is_removed_by_its_id(self):
+    def test_a_message_is_removed_by_its_id(self) -> None:
         mailbox = self.filled(1, 2, envelope(3, visible_at=5), 4)
         lease = mailbox.lease(0)
         assert [mailbox.remove(id) for id in (1, 3, 4, 9, 1)] == [True, True, True, False, False]
         assert (mailbox.ack(lease), ids(mailbox, 5)) == (False, [2])
 
-    def test_clear_gives_everything_back_oldest_first(self):
+    def test_clear_gives_everything_back_oldest_first(self) -> None:
         mailbox = self.filled(1, envelope(2, visible_at=5), 3)
         mailbox.release(mailbox.lease(0), visible_at=9)
         mailbox.lease(0)
         assert [each.id for each in mailbox.clear()] == [1, 2, 3]
         assert (mailbox.count, mailbox.leased, mailbox.next_visible(), mailbox.next_expiry()) == (0, 0, None, None)
 
-    def test_a_restored_mailbox_goes_on_where_the_snapshot_was_taken(self):
+    def test_a_restored_mailbox_goes_on_where_the_snapshot_was_taken(self) -> None:
         mailbox = self.filled(1, 2, envelope(3, visible_at=5, dedup="k"))
         mailbox.release(mailbox.lease(0), visible_at=7)
         lease = mailbox.lease(1, "worker")
@@ -294,14 +299,14 @@ class MailboxContract:
         assert other.replace(envelope(4, dedup="k")).id == 3
         assert ids(other, 7) == [1, 2, 4]
 
-    def test_what_was_out_on_its_last_delivery_is_not_restored_but_returned(self):
+    def test_what_was_out_on_its_last_delivery_is_not_restored_but_returned(self) -> None:
         mailbox = self.filled(1, 2, max_redeliveries=0)
         mailbox.lease(0)
         other = self.make(8, LEASE, 0)
         assert [each.id for each in other.restore(mailbox.snapshot())] == [1]
         assert ids(other) == [2]
 
-    def test_a_restore_that_does_not_fit_is_refused_and_changes_nothing(self):
+    def test_a_restore_that_does_not_fit_is_refused_and_changes_nothing(self) -> None:
         records = self.filled(1, 2).snapshot()
         for mailbox in (self.filled(capacity=1), self.filled(5)):
             before = self.seen(mailbox)
@@ -314,15 +319,15 @@ class MailboxContract:
 
     # Threads
 
-    def test_ten_producers_and_ten_consumers_lose_nothing_and_share_nothing(self):
+    def test_ten_producers_and_ten_consumers_lose_nothing_and_share_nothing(self) -> None:
         mailbox, start, taken = self.make(1000, LEASE, 3), Barrier(20), []
 
-        def produce(first):
+        def produce(first: Any) -> Any:
             start.wait(10)
             for id in range(first, first + 100):
                 assert mailbox.offer(envelope(id))
 
-        def consume():
+        def consume() -> Any:
             start.wait(10)
             for _ in range(200):
                 if (lease := mailbox.lease(0)) is not None and mailbox.ack(lease):
@@ -337,7 +342,7 @@ class MailboxContract:
         assert not any(thread.is_alive() for thread in threads)
         assert sorted(taken + ids(mailbox)) == list(range(1000))
 
-    def seen(self, mailbox):
+    def seen(self, mailbox: Any) -> Any:
         """All that can be seen of a mailbox, to tell that nothing has changed."""
         kept = [
             (each.envelope, each.lease and (each.lease.token, each.lease.expires_at, each.lease.renewals)) for each in mailbox.snapshot()
