@@ -82,6 +82,7 @@ class Engine:
         self._stopped = threading.Event()
         self._forked = False
         _ENGINES.add(self)
+        weakref.finalize(self, self._dispatch.let_go).atexit = False
 
     def _make_dispatch(self, workers: int) -> Any:
         return Threads(self.clock, workers)

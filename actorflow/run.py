@@ -207,7 +207,9 @@ class Run:
         plan = self._router.plan
         node = plan.nodes[self._entry() if to is None else self._index(to)]
         if plan.base > node.depth:
-            raise ValueError(f"node {node.name!r} of run {self.id!r} comes after a join that collects the whole run; nothing can be sent to it")
+            raise ValueError(
+                f"node {node.name!r} of run {self.id!r} comes after a join that collects the whole run; nothing can be sent to it"
+            )
         return Send(node.index, copy_payload(payload) if self._router.copies else payload)
 
     def _entry(self) -> int:

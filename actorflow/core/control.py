@@ -57,11 +57,12 @@ def send(state: RunState, message: Send) -> None:
     node = plan.nodes[message.node]
     number = state.sent
     state.sent += 1
-    key: Key = (number,)
+    key: Key = (number, *(0 for _ in range(node.depth - 1)))
     for route in skipped_by_send(plan, message.node):
         how = Resolution.PLAINLY if route.leaves is None else Resolution.FROM_QUIET  # that cycle will not be entered
-        state.dead.append((route, key, Resolution.SKIPPED, how))
-    key = (*key, *(0 for _ in range(node.depth - 1)))
+        enters = route.enters
+        at = key[: enters.depth] if enters is not None and enters is node.cycle else key[:1]  # this one is entered, past its entries
+        state.dead.append((route, at, Resolution.SKIPPED, how))
     if node.cycle is not None:
         _enter_at(state, node.cycle, message.node, key[: node.cycle.depth])
     begin(state, node, key, message.payload, -1)

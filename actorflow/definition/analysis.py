@@ -1,7 +1,7 @@
 """The record that the analysis of a definition fills in, step by step, and what each step asks of it: which openers a message
 has passed, and how the scopes of several messages relate.
 
-Not here: the steps themselves (`cycles`, `sinks`, `closings`, put in order by `scopes`). A list is by index of the node, a
+Not here: the steps themselves (`cycles` and `sinks`, put in order by `scopes`). A list is by index of the node, a
 dict of routes by index of the connection. Connections that are disabled, or come from a node that nothing reaches, are left out."""
 
 from __future__ import annotations
@@ -13,7 +13,20 @@ from msgspec import Struct
 from actorflow.definition.model import Connection, Definition, NodeDefinition, Problem
 from actorflow.definition.plan import Cycle, Opener, Route, Sink
 
-__all__ = ["Analysis", "Group", "Scope", "begin", "common_prefix", "is_streaming", "message_scope", "name_of", "on_one_line", "reachable", "report", "seen_scope"]
+__all__ = [
+    "Analysis",
+    "Group",
+    "Scope",
+    "begin",
+    "common_prefix",
+    "is_streaming",
+    "message_scope",
+    "name_of",
+    "on_one_line",
+    "reachable",
+    "report",
+    "seen_scope",
+]
 
 Scope = tuple[Opener, ...]
 RUN = Opener("run", 0)

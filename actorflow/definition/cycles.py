@@ -95,9 +95,8 @@ def finish_cycles(analysis: Analysis) -> None:
         cycle.gathers = tuple(sink for sink in cycle.sinks if sink.mode is Mode.GATHER)
         first = {node for node in cycle.members if node in analysis.entries}
         first.update(connection.target for connection in _entries(analysis, cycle.members))
-        cycle.seeds = {route.target: () for route in routes if route.back is not None}
-        for node in cycle.seeds:
-            cycle.seeds[node] = _skipped_from({node}, routes, cycle)
+        begins = {route.target for route in routes if route.back is not None}
+        cycle.seeds = {node: _skipped_from({node}, routes, cycle) for node in begins}
         cycle.seeds[-1] = _skipped_from(first, routes, cycle)
 
 

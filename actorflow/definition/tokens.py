@@ -21,18 +21,7 @@ from msgspec import Struct
 
 from actorflow.errors import ConditionSyntaxError
 
-__all__ = [
-    "Arithmetic",
-    "Call",
-    "Comparison",
-    "Constant",
-    "Logic",
-    "Node",
-    "Not",
-    "Path",
-    "Sign",
-    "read",
-]
+__all__ = ["Arithmetic", "Call", "Comparison", "Constant", "Logic", "Node", "Not", "Path", "Sign", "read"]
 
 MAX_BYTES = 4096
 MAX_DEPTH = 32
@@ -45,6 +34,7 @@ _POWER = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRO
 _SPELLINGS = {"||": "or", "&&": "and"}
 _WORDS = {"true": True, "false": False, "null": None}
 _ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "r": "\r", "t": "\t"}
+_KINDS = {"end": "the end", "text": "a text", "number": "a number"}  # for messages; names and signs are shown as they are
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
         (?P<number> [0-9]+ (?:\.[0-9]+)? (?:[eE][+-]?[0-9]+)? )
@@ -403,11 +393,7 @@ class _Parser:
 
 def _shown(token: _Token) -> str:
     """A token for a message: short, and without control characters."""
-    if token.kind == "end":
-        return "the end"
-    if token.kind == "text":
-        return "a text"
-    if token.kind == "number":
-        return "a number"
+    if token.kind in _KINDS:
+        return _KINDS[token.kind]
     value: str = token.value
     return repr(value if len(value) <= 20 else f"{value[:20]}...")

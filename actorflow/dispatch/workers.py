@@ -276,8 +276,12 @@ class Threads:
         if self._keeper is None:
             with self._lock:
                 if self._keeper is None and not self._frozen:
-                    self._keeper = threading.Thread(target=self.due.run, args=(self._look,), name="actorflow-keeper", daemon=True)
+                    self._keeper = threading.Thread(target=self._keeps, name="actorflow-keeper", daemon=True)
                     self._keeper.start()
+
+    def _keeps(self) -> None:
+        self.due.run(self._look)
+        self.stop(0.0)
 
     def _look(self) -> float | None:
         """One look at all busy workers. Goes on every 5 ms while there are any, then sleeps."""
@@ -308,6 +312,10 @@ class Threads:
     def freeze(self) -> None:
         """Make no thread from now on: the interpreter is about to end."""
         self._frozen = True
+
+    def let_go(self) -> None:
+        """Nobody has a use for the pool any more: its threads end soon. Safe wherever the garbage collector may strike."""
+        self.due.stop()
 
     def stop(self, timeout: float) -> None:
         """End all threads that can end; wait for them, at most `timeout` seconds in all."""

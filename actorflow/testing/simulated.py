@@ -163,7 +163,7 @@ class _Simulation:
     def freeze(self) -> None:
         """There are no threads to be made."""
 
-    forked = freeze
+    forked = let_go = freeze
 
     def stop(self, timeout: float) -> None:
         """Close the virtual loop."""

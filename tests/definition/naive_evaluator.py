@@ -1,6 +1,6 @@
 """What a condition means, in the plainest way: a tree of tuples, walked anew for each question. Written from `api.md` and the
-opening of `expression.py`, without a line of actorflow, so that neither repeats the other's mistakes. Not here: limits,
-records, other payloads than JSON has.
+openings of `plain.py`, `operations.py` and `expression.py`, without a line of actorflow, so that neither repeats the
+other's mistakes. Not here: limits, records, other payloads than JSON has.
 
     ("constant", value)   ("path", root, [name or index, ...])   ("not", "not" or "!", tree)   ("minus", tree)
     ("and"/"or"/"&&"/"||", left, right)   (comparison or arithmetic sign, left, right)   ("call", function, [tree, ...])"""

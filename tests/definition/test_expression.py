@@ -956,6 +956,67 @@ def test_containers_are_equal_item_by_item(left, right, equal):
     assert parse("output.a != output.b").test(both, None) is not equal
 
 
+@pytest.mark.parametrize(
+    ("text", "output", "result"),
+    [
+        ("output >= 0", 0, True),
+        ("output >= 0", -0.5, False),
+        ("output >= 0", float("nan"), False),
+        ("output != 0", float("nan"), True),
+        ("output >= 0", "7", True),
+        ("output >= 0", Decimal("0.1"), True),
+        ("output >= 0", IntEnum("Level", {"LOW": -1}).LOW, False),
+        ("output >= 0", None, False),
+        ("output == 1", True, False),
+        ("output == true", 1, False),
+        ("output == true", True, True),
+        ("output != true", False, True),
+        ("output == true", "TRUE", True),
+        ("output == 'Straße'", "STRASSE", True),
+        ("output != 'x'", "X", False),
+        ("output == 'x'", type("Text", (str,), {})("X"), True),
+        ("output == 'x'", "x" * 100, False),
+        ("output < 'x'", "X", True),
+        ("output < 'x'", "y" * 100, False),
+        ("output == '5'", 5, True),
+        ("output == 'x'", {"x": "x"}, False),
+        ("output == null", None, True),
+    ],
+)
+def test_the_output_itself_compares_with_a_constant(text, output, result):
+    assert parse(text).test(output, None) is result
+    assert parse(f"{text} and true").test(output, None) is result  # the common way
+
+
+@pytest.mark.parametrize(("text", "words"), [("output >= 0", "a text that is no decimal number"), ("output > true", "'>' between")])
+def test_the_output_itself_may_not_compare_with_a_constant(text, words):
+    assert words in fault(text, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ("output >= 0", 1),
+        ("output == 'x'", "X"),
+        ("output != true", True),
+        ("output.a >= 0", {"a": 1}),
+        ("output.a == 'x'", {"a": "X"}),
+        ("output.a.b >= 0", {"a": {"b": 1}}),
+        ("output.a.b == 'x'", {"a": {"b": "X"}}),
+    ],
+)
+def test_the_conditions_of_most_workflows_are_answered_in_one_call(text, output):
+    condition = parse(text)
+    calls = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        condition.test(output, None)
+    finally:
+        sys.setprofile(before)
+    assert len(calls) == 1
+
+
 def test_evaluation_is_bounded():
     endless = []
     endless.append(endless)

@@ -160,7 +160,10 @@ def test_an_instant_beyond_what_a_wait_can_take_is_no_fault():
 def test_from_many_threads_every_call_is_made_once(clock, due):
     made = []
     with Keeper(due):
-        threads = [threading.Thread(target=lambda: [due.at(number, lambda number=number: made.append(number)) for number in range(500)]) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: [due.at(number, lambda number=number: made.append(number)) for number in range(500)])
+            for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         clock.advance(1e-7)

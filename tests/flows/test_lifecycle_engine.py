@@ -241,6 +241,20 @@ class TestThreads:
 
         asyncio.run(main())
 
+    def test_all_threads_end_once_nobody_has_the_engine_or_an_unfinished_run(self):
+        before = ours()
+        held = Held()
+        engine = af.Engine()
+        engine.run(chain(one, later), 1)
+        run = engine.start(chain(held), 1)
+        held.at_work.wait(5)
+        del engine
+        gc.collect()
+        held.go.set()
+        assert run.result(5) == 1 and ours() - before
+        del run
+        _until(lambda: gc.collect() >= 0 and ours() <= before)
+
     def test_an_engine_that_does_nothing_has_no_thread(self):
         before = ours()
         with af.Engine() as engine, pytest.raises(af.InvalidWorkflow):
@@ -298,7 +312,14 @@ class TestMemory:
         def raises(x):
             raise ValueError(x)
 
-        kinds = [chain(values, one), chain(async_values, later), chain(nested), chain(raises), chain(one, nodes={"timeout": 100.0}), chain(one, timeout=100.0)]
+        kinds = [
+            chain(values, one),
+            chain(async_values, later),
+            chain(nested),
+            chain(raises),
+            chain(one, nodes={"timeout": 100.0}),
+            chain(one, timeout=100.0),
+        ]
         for definition in kinds:
             run = engine.start(definition, 5)
             run.wait(5)
@@ -390,7 +411,9 @@ class TestRemembered:
         ran = []
         definition = chain(ran.append)
         together, runs = threading.Barrier(8), []
-        threads = [threading.Thread(target=lambda: (together.wait(5), runs.append(engine.start(definition, 1, run_id="a")))) for _ in range(8)]
+        threads = [
+            threading.Thread(target=lambda: (together.wait(5), runs.append(engine.start(definition, 1, run_id="a")))) for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -456,7 +479,10 @@ class TestOnStop:
     def test_is_not_called_by_the_thread_of_due_times(self, engine, held):
         where = []
         made = af.Workflow("flow")
-        made.add(type("Node", (), {"receive": lambda self, x: x, "on_stop": lambda self: where.append(threading.current_thread().name)}), name="first")
+        made.add(
+            type("Node", (), {"receive": lambda self, x: x, "on_stop": lambda self: where.append(threading.current_thread().name)}),
+            name="first",
+        )
         made.add(held, name="then")
         made.chain("first", "then")
         with pytest.raises(af.RunTimedOut):
@@ -466,7 +492,10 @@ class TestOnStop:
     def test_is_not_called_on_a_loop(self, engine):
         where = []
         made = af.Workflow("flow")
-        made.add(type("Node", (), {"receive": lambda self, x: x, "on_stop": lambda self: where.append(threading.current_thread().name)}), name="first")
+        made.add(
+            type("Node", (), {"receive": lambda self, x: x, "on_stop": lambda self: where.append(threading.current_thread().name)}),
+            name="first",
+        )
         made.add(later, name="then")
         made.chain("first", "then")
         assert engine.start(made, 1).result(5) == 2

@@ -227,7 +227,13 @@ try:
 finally:
     say(run.status)
 """
-        assert Child(code).until("waits").interrupt().ends(-2, errors="KeyboardInterrupt") == ["ready", "waits", "running", "told: engine stopped", "cancelled"]
+        assert Child(code).until("waits").interrupt().ends(-2, errors="KeyboardInterrupt") == [
+            "ready",
+            "waits",
+            "running",
+            "told: engine stopped",
+            "cancelled",
+        ]
 
     def test_caught_leaves_an_engine_that_works(self):
         code = """

@@ -124,7 +124,7 @@ class TestCancel:
                 runs = [engine.start(chain(handler), 1) for handler in held[2 * pair : 2 * pair + 2]]
                 for handler in held[2 * pair : 2 * pair + 2]:
                     assert handler.at_work.wait(5)
-                assert all([run.cancel() for run in runs])
+                assert [run.cancel() for run in runs] == [True, True]
                 clock.advance(1.0)
                 af.wait_all(runs, timeout=10)
             assert engine.start(chain(one), 1).result(5) == 2
@@ -433,7 +433,16 @@ class TestNodeTimeout:
 
 
 class TestRaisedByHandlers:
-    ODD = (SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, StopAsyncIteration, asyncio.CancelledError, af.Cancelled, RecursionError)
+    ODD = (
+        SystemExit,
+        KeyboardInterrupt,
+        GeneratorExit,
+        StopIteration,
+        StopAsyncIteration,
+        asyncio.CancelledError,
+        af.Cancelled,
+        RecursionError,
+    )
 
     @pytest.mark.parametrize("kind", ODD)
     def test_anything_a_sync_handler_raises_is_its_failure(self, engine, kind):

@@ -93,7 +93,7 @@ def test_after_close_and_in_a_run_that_is_not_open_a_send_is_the_wrong_state(eng
 
 class TestNoRoom:
     def test_s13_a_timeout_of_0_means_at_once(self, full):
-        with pytest.raises(af.MailboxFull, match="mailbox of 'Held' in run .* is full; the payload was not taken") as caught:
+        with pytest.raises(af.MailboxFull, match=r"mailbox of 'Held' in run .* is full; the payload was not taken") as caught:
             full.send({"id": 2}, timeout=0)
         assert caught.value.envelope.payload == {"id": 2}
 
