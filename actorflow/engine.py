@@ -322,7 +322,7 @@ class Engine:
     def refuse_inside(self, router: RouterActor) -> None:
         """Raise WouldDeadlock in a handler of this run, and in one of a run that it was started from."""
         inner = CURRENT.get()
-        while inner is not None and not router.ended:
+        while inner is not None and not router.called_back:
             if inner is router:
                 raise WouldDeadlock(
                     f"a handler of run {router.state.run_id!r} waits for its own run, which cannot go on before the handler returns"

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from threading import Condition, Lock
+from threading import Condition
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -230,7 +230,7 @@ class Run:
         """An iterator, also an async one, over the values of terminal nodes as they come; ends with the run. What was
         iterated is not kept for the result."""
         self._waits.check()
-        with _FLOWS:
+        with self._router.ending:
             found = self._flow
             flow = self._flow = found if found is not None else _Results(self._router, self._waits)
         if found is None:
@@ -262,10 +262,6 @@ class _Sending:
         return MailboxFull(
             f"mailbox of {name!r} in run {run.id!r} is full; the payload was not taken", Envelope(0, message.node, (), message.payload)
         )
-
-
-_FLOWS = Lock()
-"""Held while a run's one stream of results is made."""
 
 
 class _Results:

@@ -397,6 +397,8 @@ class RouterActor(LeasedActor):
             return
         error = NodeTimedOut(actor.node.name, actor.timeout / NANOSECONDS)
         execution.tell_cancelled(str(error))
+        if execution.stream is not None:
+            actor.unpark()  # a stream that waited for room is closed in a turn of its own
         self._abandon(actor, execution)
         self._step(Failed(lease, error, lease.taken_at, self.now(), execution.stream.number if execution.stream is not None else -1))
         if actor.full:
@@ -598,9 +600,8 @@ class RouterActor(LeasedActor):
 
     def _let_go(self) -> None:
         """A run that is over is kept for its result: let go of everything else, also so that no cycle is left to the
-        garbage collector."""
+        garbage collector. What is still ready has a last turn, in which generators are closed."""
         self.actors = {}
-        self.ready.clear()
         self.variables = NO_VARIABLES
         self.credit.router = None  # type: ignore[assignment]
         self.parent = None

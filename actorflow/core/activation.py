@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from heapq import heappush
 from typing import Any
 
-from actorflow.core.run_state import Instance, RunState, Waiting
+from actorflow.core.run_state import Instance, Resolution, RunState, Waiting
 from actorflow.definition.plan import Closing, Mode, NodePlan, Sink
 from actorflow.messages import Envelope, Failure, Key
 
@@ -19,7 +19,8 @@ OF_A_CYCLE = frozenset({Mode.QUIET, Mode.GATHER})
 def begin(
     state: RunState, node: NodePlan, key: Key, payload: Any, source: int, carried: tuple[Failure, ...] = (), dedup: Hashable | None = None
 ) -> Envelope:
-    """Start an activation: count it, and leave its envelope in `state.sends`."""
+    """Start an activation: count it, and leave its envelope in `state.sends`. `source` is the index of the connection whose
+    message starts it, -1 if there is no one such connection."""
     state.outstanding += 1
     record = state.records[node.index]
     if record is None:
@@ -34,8 +35,8 @@ def begin(
         waiting.opened = True
     if node.streaming and node.cycle is not None:
         waiting_at(state, node.cycle.quiet, key[: node.cycle.depth]).ran.add(node.index)
-    state.next_id = id = state.next_id + 1
-    envelope = Envelope(id, node.index, key, payload, source, 1, 0, state.now, dedup, carried)
+    state.next_id = number = state.next_id + 1
+    envelope = Envelope(number, node.index, key, payload, source, 1, 0, state.now, dedup, carried)
     state.sends.append(envelope)
     return envelope
 
@@ -62,7 +63,7 @@ def look_again(state: RunState, sink: Sink, key: Key) -> None:
 
 
 def waiting_at(state: RunState, sink: Sink, key: Key) -> Any:
-    """What the sink waits for under this key, made when first asked for."""
+    """What the sink waits for under this key, made when first asked for: an Instance at the quiet of a cycle, else a Waiting."""
     table = state.tables.get(sink.index)
     if table is None:
         table = state.tables[sink.index] = {}
@@ -73,17 +74,16 @@ def waiting_at(state: RunState, sink: Sink, key: Key) -> Any:
 
 
 def _make(state: RunState, sink: Sink, key: Key) -> Waiting:
-    missing = sink.need
-    later = sink.pass_at >= 0 and key[sink.pass_at] != 0
-    if later:
-        missing = sink.later
+    """What the sink waits for under a new key, after all that is known already; and what follows elsewhere from its waiting."""
+    later_pass = sink.pass_at >= 0 and key[sink.pass_at] != 0
+    missing = sink.later if later_pass else sink.need
     if sink.mode is Mode.FORGET:
         missing &= ~_resolved_before(state, sink, key)
     waiting: Waiting
     if sink.mode is Mode.QUIET:
         waiting = Instance(missing)
         assert sink.cycle is not None
-        state.dead.extend((route, (*key, 0), 1, 0) for route in sink.cycle.seeds[-1])
+        state.dead.extend((route, (*key, 0), Resolution.SKIPPED, Resolution.PLAINLY) for route in sink.cycle.seeds[-1])
     else:
         waiting = Waiting(missing)
     if sink.mode is Mode.EACH and sink.cycle is not None:
@@ -100,7 +100,7 @@ def _make(state: RunState, sink: Sink, key: Key) -> Waiting:
             instance.kept.append((sink, key))
             waiting.live += 1
     if sink.index in state.prefixes:
-        _apply_short_inputs(state, sink, key, waiting, later)
+        _apply_short_inputs(state, sink, key, waiting, later_pass)
     if sink.pass_at >= 0 and sink.mode is not Mode.FORGET:
         assert sink.cycle is not None
         own: Instance = waiting_at(state, sink.cycle.quiet, key[: sink.cycle.depth])
@@ -133,15 +133,15 @@ def held_open(state: RunState, sink: Sink) -> list[Closing]:
     return [closing for closing in closings if closing.depth <= sink.depth and closing.sink.mode not in OF_A_CYCLE]
 
 
-def _apply_short_inputs(state: RunState, sink: Sink, key: Key, waiting: Waiting, later: bool) -> None:
-    """Resolve for this key what was resolved for a beginning of it."""
+def _apply_short_inputs(state: RunState, sink: Sink, key: Key, waiting: Waiting, later_pass: bool) -> None:
+    """Resolve for this key what was resolved for a beginning of it, but in a later pass not what holds in the first only."""
     known = state.prefixes[sink.index]
     for length in range(sink.depth):
         for bit, kind, arrival, how in known.get(key[:length], ()):
-            if not waiting.missing & bit or (how and later):
+            if not waiting.missing & bit or (how and later_pass):
                 continue
             waiting.missing ^= bit
-            if kind == 2:
+            if kind == Resolution.CANCELLED:
                 waiting.cancelled = True
             elif kind == 0:
                 waiting.arrived.append(arrival)

@@ -1,5 +1,8 @@
 """Passes of a cycle and its quiet. Source of the idea: loop contexts with pass numbers, as in timely dataflow (Murray et al. 2013).
 
+Not here: which routes and sinks belong to a cycle (`definition.cycles`), what waits at a join (`joins`). For `kind`, `how` and short
+keys see `joins`.
+
 A cycle instance lives from the first thing that enters it to its quiet: every entry resolved, nothing live inside. Then what
 joins inside still lack counts as skipped, and at last its exits are resolved."""
 
@@ -24,7 +27,8 @@ def instance_of(state: RunState, cycle: Cycle, key: Key) -> Instance:
 
 
 def enter(state: RunState, route: Route, key: Key, kind: int, how: int) -> Key:
-    """A message, skip (`kind` 1) or cancellation (2) enters a cycle; returns its key inside."""
+    """A message (`kind` 0), skip or cancellation enters a cycle; returns its key inside, in pass 0. A short key stays as it is: it
+    is for all instances under it."""
     border = route.border
     assert border is not None and border.enters is not None
     cycle = border.enters
@@ -39,7 +43,8 @@ def enter(state: RunState, route: Route, key: Key, kind: int, how: int) -> Key:
 
 
 def _entry_delivered(state: RunState, cycle: Cycle, bit: int, key: Key) -> None:
-    if len(key) < cycle.depth:
+    """An entry has brought its message: the instance is opened, and with it what its quiet holds open."""
+    if len(key) < cycle.depth:  # opens no instance, and nothing more comes this way
         resolve(state, cycle.quiet, bit, key, Resolution.SKIPPED, 0)
         return
     instance = waiting_at(state, cycle.quiet, key)
@@ -73,20 +78,22 @@ def go_back(state: RunState, route: Route, key: Key, payload: Any, carried: tupl
 
 
 def leave(state: RunState, route: Route, key: Key) -> None:
-    """A message leaves a cycle."""
+    """A message leaves a cycle: note that this exit delivered, and for which key if anyone behind it wants to know."""
     assert route.leaves is not None
     instance_of(state, route.leaves, key).left.setdefault(route.index, set()).add(key if route.concerns else ())
 
 
 def hold(state: RunState, route: Route, key: Key, kind: int) -> None:
-    """A skip or cancellation reaches an exit: the exit is resolved only when the cycle is quiet."""
+    """A skip or cancellation reaches an exit: the exit is resolved only when the cycle is quiet, as a later pass may yet deliver.
+    One for the whole instance, or for more, is not kept: what becomes of the exit then the quiet finds by itself."""
     assert route.leaves is not None
     if len(key) > route.leaves.depth:
         instance_of(state, route.leaves, key).held.setdefault(route.index, {})[key] = kind
 
 
 def quiet(state: RunState, sink: Sink, key: Key, instance: Instance) -> None:
-    """All entries of a cycle instance are resolved and nothing is live in it."""
+    """All entries of a cycle instance are resolved and nothing is live in it. Whatever then settles inside may start something,
+    so one thing at a time; the instance is looked at again after each, and ends when there is none left."""
     cycle = sink.cycle
     assert cycle is not None
     if _gathers_fire(state, cycle, key):
@@ -172,7 +179,7 @@ def _forget_shorts(state: RunState, cycle: Cycle, key: Key) -> None:
 
 
 def _resolve_partial(state: RunState, sink: Sink, key: Key, instance: Instance) -> None:
-    """Count what the earliest waiting join still lacks as skipped."""
+    """Count one part that the earliest waiting join still lacks as skipped."""
     index, at = min(instance.partial, key=lambda entry: (order(entry[1][:1]), instance.partial[entry].turn, order(entry[1])))
     waiting_sink = instance.partial[(index, at)]
     waiting: Waiting = state.tables[index][at]
@@ -186,14 +193,15 @@ def _resolve_partial(state: RunState, sink: Sink, key: Key, instance: Instance) 
 
 
 def settle_gather(state: RunState, sink: Sink, key: Key, waiting: Waiting) -> None:
-    """Nothing live can reach a collect inside its own cycle: it fires with what has arrived, and is armed again."""
+    """If nothing live can reach a collect inside its own cycle any more, it fires with what has arrived, and is armed again. It
+    fires in the highest pass that anything arrived from."""
     cycle = sink.cycle
     assert cycle is not None
     instance = instance_of(state, cycle, key)
     if waiting.live or instance.missing or not (waiting.arrived or waiting.cancelled):
         return
     passes = [arrival[2][cycle.depth] for arrival in waiting.arrived]
-    at = (*key, max(passes, default=instance.passes))  # type: ignore[type-var]
+    at = (*key, max(passes, default=instance.passes))
     instance.taken_at.setdefault(sink.index, set()).add(at[-1])
     arrived, cancelled = waiting.arrived, waiting.cancelled
     waiting.arrived, waiting.cancelled = [], False

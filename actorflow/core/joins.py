@@ -1,7 +1,9 @@
 """Arrivals and skips at a sink: what waits, what fires, what is skipped in turn.
 
 Not here: which connections a message takes (`routing`), how a skip travels on (`settle`), cycles (`cycles`). An arrival is
-(connection, slot, key, payload, carried failures)."""
+(connection, slot, key, payload, carried failures). A resolution has a `kind`: 0 for delivered, or one of `Resolution`; and a `how`,
+which is not 0 if it holds in the first pass of a cycle only. A short key has fewer indices than those of the sink: what is
+resolved for it is so for all keys that begin with it, and is kept in `state.prefixes` for those to come."""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ from actorflow.messages import Failure, Index, Key, Unfit
 
 __all__ = ["arrive", "arrive_back", "fire", "forget", "kill", "order", "resolve", "slot_conflict", "start_list"]
 
-ALL = Mode.ALL
+ALL = Mode.ALL  # a global is found faster than a member of an enum, and `arrive` runs for each message at a join
 Arrival = tuple[int, str, Key, Any, tuple[Failure, ...]]
+_by_connection = itemgetter(0)
 
 
 def order(key: Key) -> tuple[tuple[int, ...], ...]:
@@ -30,7 +33,10 @@ def flat(key: Iterable[Index]) -> tuple[int, ...]:
     """The indices of a key in one row."""
     row: list[int] = []
     for index in key:
-        row.extend(index) if type(index) is tuple else row.append(index)  # type: ignore[arg-type,func-returns-value]
+        if type(index) is tuple:
+            row.extend(index)
+        else:
+            row.append(index)  # type: ignore[arg-type]
     return tuple(row)
 
 
@@ -52,9 +58,11 @@ def arrive(state: RunState, route: Route, key: Key, payload: Any, carried: tuple
         if not waiting.missing:
             _settle_all(state, sink, key, waiting)
         return
-    waiting = waiting_at(state, sink, key[: sink.depth])
+    at = key[: sink.depth]
+    waiting = waiting_at(state, sink, at)
     if mode is Mode.EACH:
-        begin(state, state.plan.nodes[sink.node], (*key[: sink.depth], (route.index, *flat(key[sink.depth :]))), payload, route.index, carried)
+        index = (route.index, *flat(key[sink.depth :]))
+        begin(state, state.plan.nodes[sink.node], (*at, index), payload, route.index, carried)
         waiting.fired = True
     elif mode is Mode.FIRST:
         _arrive_first(state, sink, waiting, arrival)
@@ -62,7 +70,7 @@ def arrive(state: RunState, route: Route, key: Key, payload: Any, carried: tuple
         waiting.arrived.append(arrival)
     if len(key) == sink.depth or mode is Mode.GATHER:
         waiting.missing &= ~route.bit
-        look_again(state, sink, key[: sink.depth])
+        look_again(state, sink, at)
 
 
 def arrive_back(state: RunState, route: Route, key: Key, payload: Any, carried: tuple[Failure, ...]) -> None:
@@ -78,6 +86,7 @@ def arrive_back(state: RunState, route: Route, key: Key, payload: Any, carried: 
 
 
 def _arrive_first(state: RunState, sink: Sink, waiting: Waiting, arrival: Arrival) -> None:
+    """Fire at the n-th connection; what comes later, or a second time over a connection, is counted as ignored."""
     if waiting.fired or any(arrival[0] == other[0] for other in waiting.arrived):
         state.record(sink.node).ignored += 1
         return
@@ -89,7 +98,8 @@ def _arrive_first(state: RunState, sink: Sink, waiting: Waiting, arrival: Arriva
 
 
 def fire(state: RunState, sink: Sink, key: Key, waiting: Waiting, *, listed: bool = True) -> None:
-    """Start the activation of a join with what has arrived: a dict slot -> payload, or the one payload."""
+    """Start the activation of a join with what has arrived: a dict slot -> payload, in the order of the connections, or, if not
+    `listed`, the one payload."""
     arrived = waiting.arrived
     carried: tuple[Failure, ...] = ()
     node = state.plan.nodes[sink.node]
@@ -127,9 +137,6 @@ def start_list(state: RunState, sink: Sink, key: Key, arrived: list[Arrival]) ->
     begin(state, node, key, payload, -1, carried)
 
 
-_by_connection = itemgetter(0)
-
-
 def collected(arrived: list[Arrival]) -> tuple[list[Any], tuple[Failure, ...]]:
     """The payloads in key order, then connection order, and all failures they carry."""
     arrived.sort(key=lambda arrival: (order(arrival[2]), arrival[0]))
@@ -141,7 +148,8 @@ def collected(arrived: list[Arrival]) -> tuple[list[Any], tuple[Failure, ...]]:
 
 
 def _settle_all(state: RunState, sink: Sink, key: Key, waiting: Waiting) -> None:
-    """Every connection of an `all` join is resolved for this key."""
+    """Every connection of an `all` join is resolved for this key. It fires if anything arrived for the whole key: messages for
+    short keys alone start nothing."""
     forget(state, sink, key)
     if waiting.cancelled:
         kill(state, state.plan.nodes[sink.node], key, Resolution.CANCELLED)
@@ -152,7 +160,7 @@ def _settle_all(state: RunState, sink: Sink, key: Key, waiting: Waiting) -> None
 
 
 def forget(state: RunState, sink: Sink, key: Key) -> None:
-    """A sink has settled for this key; nothing of it is kept."""
+    """A sink has settled for this key; nothing of it is kept, and what it held open is released."""
     del state.tables[sink.index][key]
     if sink.pass_at >= 0 and sink.cycle is not None and sink.mode is not Mode.FORGET:
         instance = state.tables[sink.cycle.quiet.index].get(key[: sink.cycle.depth])
@@ -166,7 +174,8 @@ def forget(state: RunState, sink: Sink, key: Key) -> None:
 
 
 def resolve(state: RunState, sink: Sink, bit: int, key: Key, kind: int, how: int) -> None:
-    """A connection of the sink was skipped or cancelled for `key`, which may be shorter or longer than the sink's."""
+    """A connection of the sink was skipped or cancelled for `key`, which may be shorter or longer than the sink's. A longer one
+    resolves nothing, as more may come; but where a cancelled part cancels the whole, it is noted."""
     if len(key) > sink.depth:
         if kind == Resolution.CANCELLED and sink.mode in (Mode.COLLECT, Mode.GATHER, Mode.FIRST, Mode.EACH):
             at = key[: sink.depth]
@@ -211,24 +220,23 @@ def _known_for_short_key(state: RunState, sink: Sink, bit: int, key: Key, kind: 
                 _settle_all(state, sink, full, waiting)
             else:
                 look_again(state, sink, full)
-    for part in sink.forgets:
-        if part.depth == length:
-            _no_longer_needed(state, part, key, bit)
-        elif part.depth > length:
-            for at in [at for at in state.tables.get(part.index, ()) if at[:length] == key]:
-                _no_longer_needed(state, part, at, bit)
+    for forget_sink in sink.forgets:
+        if forget_sink.depth == length:
+            _no_longer_needed(state, forget_sink, key, bit)
+        elif forget_sink.depth > length:
+            for at in [at for at in state.tables.get(forget_sink.index, ()) if at[:length] == key]:
+                _no_longer_needed(state, forget_sink, at, bit)
     if kind and bit & sink.whole:
         _kill_dead_prefixes(state, sink, key, how)
     if kind:
         _drop_dead_prefixes(sink, known, key)
 
 
-def _no_longer_needed(state: RunState, part: Sink, key: Key, bits: int) -> None:
-    if len(key) != part.depth:
-        return
-    waiting = waiting_at(state, part, key)
-    waiting.missing &= ~bits
-    look_again(state, part, key)
+def _no_longer_needed(state: RunState, forget_sink: Sink, key: Key, bit: int) -> None:
+    """A part is resolved for `key`: one less that the FORGET sink waits for. After the last, what is known for the key is dropped."""
+    waiting = waiting_at(state, forget_sink, key)
+    waiting.missing &= ~bit
+    look_again(state, forget_sink, key)
 
 
 def _kill_dead_prefixes(state: RunState, sink: Sink, key: Key, how: int) -> None:
@@ -254,7 +262,7 @@ def _kill_dead_prefixes(state: RunState, sink: Sink, key: Key, how: int) -> None
 def _drop_dead_prefixes(sink: Sink, known: dict[Key, list[Any]], key: Key) -> None:
     """Forget what was resolved for short keys under which nothing comes any more that could ask. Where a short input may yet
     come, a FORGET sink sees to it."""
-    deepest = max((part.depth for part in sink.forgets), default=-1)
+    deepest = max((forget_sink.depth for forget_sink in sink.forgets), default=-1)
     for short in [short for short in known if short[: len(key)] == key]:
         dead = 0
         for length in range(len(short) + 1):
@@ -266,22 +274,22 @@ def _drop_dead_prefixes(sink: Sink, known: dict[Key, list[Any]], key: Key) -> No
 
 
 def kill(state: RunState, node: NodePlan, key: Key, kind: int, how: int = 0) -> None:
-    """The node is skipped or cancelled for `key` (and all keys under it): so are its connections."""
+    """The node is skipped or cancelled for `key` (and all keys under it): so are its connections, save back connections, which
+    nobody waits for. Those whose skip concerns nobody are passed over, but not where the nodes behind are to be closed too."""
     if not how and len(key) == 0:
         _close(state, node.index, kind)
     elif kind == Resolution.CANCELLED and not state.closed[node.index]:
         state.closed[node.index] = Closed.TOUCHED
-    whole_run = not key
+    all_routes = not key or kind == Resolution.CANCELLED
     dead = state.dead
-    for route in node.routes:
-        if route.back is None and (whole_run or route.concerns or route.leaves or kind == Resolution.CANCELLED):
-            dead.append((route, key, kind, how))
-    for route in node.fail_only:
-        if route.back is None and (whole_run or route.concerns or route.leaves or kind == Resolution.CANCELLED):
-            dead.append((route, key, kind, how))
+    for routes in (node.routes, node.fail_only):
+        for route in routes:
+            if route.back is None and (all_routes or route.concerns or route.leaves is not None):
+                dead.append((route, key, kind, how))
 
 
 def _close(state: RunState, node: int, kind: int) -> None:
+    """The node will not run any more. If it never did, it is skipped or cancelled for good, and the log says so."""
     record = state.records[node]
     if state.closed[node] in (Closed.NO, Closed.TOUCHED) and (record is None or not (record.executions or record.waiting)):
         cancelled = kind == Resolution.CANCELLED or state.closed[node] == Closed.TOUCHED

@@ -1,5 +1,7 @@
-"""The end of a step: skips travel on, and sinks whose last part was resolved settle, in an order in which one that can feed
-another comes first. When both lists are empty the run is consistent again."""
+"""The end of a step: skips travel on, and sinks that nothing more can reach settle, in an order in which one that can feed
+another comes first. When both lists, `state.dead` and `state.due`, are empty the run is consistent again.
+
+Not here: what a skip does at a join (`joins`) or at the border of a cycle (`cycles`)."""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def settle(state: RunState) -> None:
 
 
 def _carry_on(state: RunState) -> None:
-    """Take one skip or cancellation over one connection."""
+    """Take one skip or cancellation over one connection: to its join, or else to the node itself. At an exit it waits for the quiet
+    of the cycle, unless it comes from there."""
     route, key, kind, how = state.dead.pop()
     if route.leaves is not None and how != Resolution.FROM_QUIET:
         hold(state, route, key, kind)
@@ -70,6 +73,7 @@ def _settle_sink(state: RunState, sink: Sink, key: Key, waiting: Waiting) -> Non
 
 
 def _owner(state: RunState, sink: Sink) -> Sink:
+    """The join whose short inputs a FORGET sink sees to."""
     owner = state.plan.nodes[sink.node].sink
     assert owner is not None
     return owner

@@ -148,8 +148,8 @@ def skipped_in_pass(cycle: Cycle, plan: Plan, node: int) -> tuple[Route, ...]:
 
 
 def _skipped_from(starts: Collection[int], routes: Iterable[Route], cycle: Cycle) -> tuple[Route, ...]:
-    """Of these routes from nodes of a cycle those that a pass beginning at `starts` cannot take, but that lead to a node that
-    it can reach, past the joins it begins behind, or out of the cycle."""
+    """Of these routes from nodes of a cycle those that a pass beginning at `starts` cannot take, but that lead out of the cycle or
+    to a node that it can reach; not to `starts` themselves, as it begins behind their joins."""
     inner = [route for route in routes if route.back is None]
     successors: dict[int, list[int]] = {node: [] for node in cycle.members}
     for route in inner:

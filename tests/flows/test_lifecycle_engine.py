@@ -476,6 +476,23 @@ class TestOnStop:
             engine.start(self.flow(where), 1).wait(5)
             assert len(where) == 1
 
+    def test_may_not_wait_for_its_own_run(self, engine, caplog):
+        runs, raised = [], []
+
+        def on_stop(self):
+            try:
+                runs[0].wait()
+            except af.WouldDeadlock:
+                raised.append(1)
+
+        made = af.Workflow("flow")
+        made.add(type("Node", (), {"receive": lambda self, x: x, "on_stop": on_stop}))
+        run = engine.open(made)
+        runs.append(run)
+        run.send(1)
+        run.close()
+        assert run.result(5) == [1] and raised == [1]
+
     def test_is_not_called_by_the_thread_of_due_times(self, engine, held):
         where = []
         made = af.Workflow("flow")
