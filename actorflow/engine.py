@@ -197,7 +197,7 @@ class Engine:
     def _enter(self, run: Run) -> Run:
         """Let everybody know of the run; one of the same id that is known already is returned in its place."""
         router = run._router
-        router.call_at_end(partial(self._over, run))
+        router.farewell.tell(partial(self._over, run))
         self._leases.watch(router)
         with self._lock:
             stopping = self._stopping
@@ -224,7 +224,7 @@ class Engine:
 
     def _over(self, run: Run) -> None:
         """A run has ended: forget the oldest of those beyond `keep_runs`."""
-        run._router.notify_room()
+        run._router.tell_room()
         self._leases.forget(run._router)
         with self._lock:
             if self._runs.get(run.id) is run:
@@ -294,7 +294,7 @@ class Engine:
 
     def wait_for(self, router: RouterActor, timeout: float | None) -> bool:
         """Wait for the end of a run; see `Run.wait`."""
-        if router.called_back:
+        if router.farewell.said:
             return True
         if timeout == 0:
             return bool(router.ended)
@@ -322,7 +322,7 @@ class Engine:
     def refuse_inside(self, router: RouterActor) -> None:
         """Raise WouldDeadlock in a handler of this run, and in one of a run that it was started from."""
         inner = CURRENT.get()
-        while inner is not None and not router.called_back:
+        while inner is not None and not router.farewell.said:
             if inner is router:
                 raise WouldDeadlock(
                     f"a handler of run {router.state.run_id!r} waits for its own run, which cannot go on before the handler returns"
@@ -412,7 +412,7 @@ class Engine:
         runs = self._unfinished()
         try:
             for run in runs:
-                run._router.close()
+                run.close()
             if drain:
                 self._wait_for_all(runs, self._dispatch.deadline(timeout))
         finally:
@@ -477,11 +477,11 @@ def _wait_for_end(router: RouterActor, timeout: float | None) -> bool:
     """Wait until a run is over and everybody was told, at most `timeout` seconds. An interrupt leaves nothing locked."""
     over = threading.Lock()
     over.acquire()
-    router.call_at_end(over.release)
+    router.farewell.tell(over.release)
     try:
         return _wait_in_parts(lambda part: over.acquire(timeout=part), timeout)
     finally:
-        router.call_no_more(over.release)
+        router.farewell.tell_no_more(over.release)
 
 
 def _wait_in_parts(wait: Callable[[float], bool], timeout: float | None) -> bool:

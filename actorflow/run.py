@@ -107,11 +107,11 @@ class Run:
         self._waits.refuse_inside(self._router)
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tell = partial(settle, over)
-        self._router.call_at_end(tell)
+        self._router.farewell.tell(tell)
         try:
             await over
         finally:
-            self._router.call_no_more(tell)
+            self._router.farewell.tell_no_more(tell)
         return self._result()
 
     def __await__(self) -> Generator[Any, None, Any]:
@@ -185,7 +185,7 @@ class Run:
         self._waits.check()
         check_timeout(timeout)
         sending = _Sending(self, self._message(payload, to))
-        if not sending.claimed() and not self._waits.wait_until(self._router, self._router.room.condition, sending.claimed, timeout):
+        if not sending.claimed() and not self._waits.wait_until(self._router, sending.room.condition, sending.claimed, timeout):
             raise sending.refused()
         self._router.again()
 
@@ -198,7 +198,7 @@ class Run:
             self._waits.refuse_inside(self._router)
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    await self._router.room.until(sending.claimed)
+                    await sending.room.until(sending.claimed)
         if not sending.claimed():
             raise sending.refused()
         self._router.again()
@@ -222,7 +222,8 @@ class Run:
     def close(self) -> None:
         """An open run takes no more sends, and ends when what it was sent has been dealt with. Again: no effect."""
         self._waits.check()
-        self._router.close()
+        if self._router.intake is not None:
+            self._router.intake.close()
 
     # --- results as they come ----------------------------------------------------------------------------------------------
 
@@ -245,14 +246,21 @@ class _Sending:
         self._run = run
         self._message = message
         self._claimed = False
+        if run._router.intake is None:
+            raise self._closed()
+        self._intake = run._router.intake
+        self.room = self._intake.room
+
+    def _closed(self) -> WrongState:
+        run = self._run
+        return WrongState(run.id, run.status, "it takes no more sends; only a run of engine.open() that was not closed does")
 
     def claimed(self) -> bool:
         """Whether the run has taken it, now or before. Raises WrongState."""
-        run = self._run
         try:
-            self._claimed = self._claimed or run._router.claim(self._message)
+            self._claimed = self._claimed or self._intake.claim(self._message)
         except LookupError:
-            raise WrongState(run.id, run.status, "it takes no more sends; only a run of engine.open() that was not closed does") from None
+            raise self._closed() from None
         return self._claimed
 
     def refused(self) -> MailboxFull:
@@ -278,7 +286,7 @@ class _Results:
     def attach(self) -> None:
         """Take over what the run has so far, and from now on."""
         self._router.post(self._take_over)
-        self._router.call_at_end(self._end)
+        self._router.farewell.tell(self._end)
 
     def _take_over(self) -> None:
         """From now on values come here; in the router's turn, or after the run's end."""

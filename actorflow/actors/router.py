@@ -11,9 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context as ContextVariables, ContextVar
-from functools import cached_property
 from threading import Lock, RLock, current_thread, main_thread
 from typing import Any
 
@@ -21,19 +19,19 @@ from actorflow.actors.async_node import AsyncNodeActor
 from actorflow.actors.attempts import Execution, Forced, Idle, Stream, Suspended, TimedOut
 from actorflow.actors.base import LeasedActor
 from actorflow.actors.credit import Credit
+from actorflow.actors.farewell import Farewell
+from actorflow.actors.intake import Intake
 from actorflow.actors.lost import keep_leases
 from actorflow.actors.node import NodeActor
-from actorflow.clock import NANOSECONDS, seconds
+from actorflow.actors.stopping import attempt_timed_out, force, stop_work
 from actorflow.core import RunState, RunStatus, step
 from actorflow.core.control import Close, Send, Start, Stop, finish
 from actorflow.definition.model import NodeDefinition
 from actorflow.definition.plan import Mode
-from actorflow.dispatch.news import News
 from actorflow.dispatch.port import Dispatch, Due
-from actorflow.errors import ActorflowError, NodeTimedOut, RunStalled
+from actorflow.errors import ActorflowError, RunStalled
 from actorflow.messages import Cancelled, Completed, Envelope, Failed, Key, Lease, Part
 from actorflow.payloads import copy_payload
-from actorflow.policies import Mailbox
 from actorflow.streams.snapshots import referred_value
 
 __all__ = ["CURRENT", "RouterActor"]
@@ -46,20 +44,14 @@ NO_VARIABLES = ContextVariables()
 LOG_LIMIT = 4096
 LOG_KEPT = 1024
 SLOW_NS = 50_000
-MAX_ABANDONED = 4
-GRACE = seconds(1.0)
-"""How long a cancelled run waits for handlers that are at work before it ends without them."""
 
 
 class RouterActor(LeasedActor):
     """The actor of one run. `ending` guards what other threads ask of its end: `asked` is the cancellation somebody asked
-    for, `decided` says that it is too late for that, `closed` that it takes no more sends, `sending` counts sends that are on
-    their way to a node. What is in `on_end` is called once, when the run is over, with nothing locked."""
+    for, `decided` says that it is too late for that. An open run has an `intake`."""
 
     asked: Stop | None = None
     decided = False
-    closed = False
-    farewell = False
 
     def __init__(
         self, state: RunState, dispatch: Dispatch, variables: ContextVariables, node_timeout: float | None, letters: Any, parent: RouterActor | None
@@ -85,17 +77,12 @@ class RouterActor(LeasedActor):
         self.boxes = RLock()
         self.making = Lock()
         self.ending = Lock()
-        self.on_end: list[Callable[[], None]] = []
+        self.intake = Intake(self) if state.intake else None
+        self.farewell = Farewell(self)
         self.ended = False
-        self.called_back = False
         self.forced = False
         self.started = self.ended_at = 0
         self.dues: list[Due] = []
-
-    @cached_property
-    def sending(self) -> dict[int, int]:
-        """How many sends are on their way, by node."""
-        return {}
 
     # --- the inbox -------------------------------------------------------------------------------------------------------
 
@@ -117,8 +104,8 @@ class RouterActor(LeasedActor):
                 self._step_raised(error)
             finally:
                 lock.release()
-        if self.ended and not self.called_back:
-            self._call_back()
+        if self.ended and not self.farewell.said:
+            self.farewell.say()
 
     def post(self, message: Any) -> None:
         """As `put`, from a thread that gives no turns to this run's actors: a worker is found for what becomes ready."""
@@ -172,7 +159,7 @@ class RouterActor(LeasedActor):
         if actor.full:
             self.credit.made_room(actor)
         if state.intake:
-            self.notify_room()
+            self.tell_room()
         if actor.backlog and not actor.blocked and actor.granted <= actor.limit:
             actor.backlog -= 1
             self.make_ready(actor)
@@ -180,7 +167,7 @@ class RouterActor(LeasedActor):
             actor.granted -= 1
             if actor.last:
                 del self.actors[lease.envelope.node]  # its only activation: what it needed is let go at once
-        self._after()
+        self.after()
 
     def _outcome(self, outcome: Failed | Cancelled) -> None:
         actor = self.actors.get(outcome.lease.envelope.node)
@@ -189,11 +176,11 @@ class RouterActor(LeasedActor):
         if self.state.stopping or not actor.mailbox.ack(outcome.lease):
             self._late(actor, outcome)
             return
-        self._step(outcome)
+        self.step(outcome)
         if actor.full:
             self.credit.made_room(actor)
         self._give_back(actor)
-        self._after()
+        self.after()
 
     def _late(self, actor: NodeActor, outcome: Completed | Failed | Cancelled) -> None:
         """An outcome that does not count any more: its attempt was over, or the run is ending."""
@@ -202,9 +189,9 @@ class RouterActor(LeasedActor):
             actor.lost.discard(lease.token)
             actor.limit -= 1
         if self.state.stopping and not self.ended and actor.mailbox.ack(lease):
-            self._step(Cancelled(lease, self.state.stopping, outcome.started, outcome.ended))
+            self.step(Cancelled(lease, self.state.stopping, outcome.started, outcome.ended))
         self._give_back(actor)
-        self._after()
+        self.after()
 
     def _part(self, part: Part) -> None:
         lease = part.lease
@@ -212,17 +199,17 @@ class RouterActor(LeasedActor):
         if actor is None or self.state.stopping or not actor.mailbox.holds(lease):
             return
         try:
-            self._step(part)
+            self.step(part)
         except ActorflowError as error:
             now = self.now()
             actor.mailbox.ack(lease)
             execution = actor.executions.get(lease.token)
             if execution is not None:
                 execution.tell_cancelled(str(error))
-            self._step(Failed(lease, error, now, now, part.number))
+            self.step(Failed(lease, error, now, now, part.number))
             if actor.full:
                 self.credit.made_room(actor)
-        self._after()
+        self.after()
 
     def _suspended(self, message: Suspended) -> None:
         actor, stream = message.actor, message.stream
@@ -230,7 +217,7 @@ class RouterActor(LeasedActor):
             self._resume(actor, stream)
         else:
             self.when_room(actor, stream.execution, lambda: self._resume(actor, stream))
-        self._after()
+        self.after()
 
     def _resume(self, actor: NodeActor, stream: Stream) -> None:
         actor.continue_later(stream)
@@ -258,8 +245,8 @@ class RouterActor(LeasedActor):
 
     def _control(self, message: Start | Send | Close) -> None:
         if not self.ended:
-            self._step(message)
-            self._after()
+            self.step(message)
+            self.after()
 
     def _other(self, message: Any) -> None:
         """An actor that has control messages, or something to be done in the router's turn."""
@@ -268,21 +255,21 @@ class RouterActor(LeasedActor):
         else:
             message()
         if not self.ended:
-            self._after()
+            self.after()
 
     def take_outcome(self, outcome: Failed) -> None:
         """An activation ended without its handler having said so."""
         if not self.ended and not self.state.stopping:
-            self._step(outcome)
-            self._after()
+            self.step(outcome)
+            self.after()
 
-    def _step(self, message: Any) -> None:
+    def step(self, message: Any) -> None:
         state = self.state
         step(state, message, self.now())
         if state.sends:
             self._offer_all()
 
-    def _after(self) -> None:
+    def after(self) -> None:
         """What may follow a message: the end, letters, the bound of the log, relief."""
         state = self.state
         if state.stopping or state.letters:
@@ -292,7 +279,7 @@ class RouterActor(LeasedActor):
             del self.log[:-LOG_KEPT]
         if state.outstanding == 0 and not state.intake:
             if not self.ended:
-                self._end()
+                self.end()
         elif self.credit.full and not self.ready:
             self.credit.relieve()
 
@@ -302,14 +289,14 @@ class RouterActor(LeasedActor):
             self.letters.put(state.run_id, self.plan.nodes[envelope.node].name, envelope, reason)
         state.letters.clear()
         if state.stopping and not self.forced:
-            self._stop_work()
+            stop_work(self)
 
     # --- offers and grants -----------------------------------------------------------------------------------------------
 
     def _offer_all(self) -> None:
         sends = self.state.sends
         if self.state.stopping:
-            self._take_back(sends)
+            self.take_back(sends)
             return
         actors = self.actors
         for envelope in sends:
@@ -330,7 +317,7 @@ class RouterActor(LeasedActor):
                 actor.backlog += 1
         sends.clear()
 
-    def _take_back(self, envelopes: list[Envelope]) -> None:
+    def take_back(self, envelopes: list[Envelope]) -> None:
         """Nothing new starts any more."""
         for envelope in envelopes:
             self.state.outstanding -= 1
@@ -365,7 +352,7 @@ class RouterActor(LeasedActor):
             at_work.tell_cancelled("replaced by a newer message")
         actor.backlog += 1  # if the older one was not at work this is a turn too many, which finds nothing and gives itself back
         self.grant(actor)
-        self.inbox.append(lambda: self._step(Cancelled(Lease(older, 0, now, now), "replaced by a newer message", now, now)))
+        self.inbox.append(lambda: self.step(Cancelled(Lease(older, 0, now, now), "replaced by a newer message", now, now)))
         return True
 
     def grant(self, actor: NodeActor) -> None:
@@ -389,43 +376,6 @@ class RouterActor(LeasedActor):
         """Have the attempt end at `instant` if it has not by then."""
         return self.dispatch.at(instant, lambda: self.post(TimedOut(actor, execution)))
 
-    def _timed_out(self, message: TimedOut) -> None:
-        """An attempt ends at its limit, not after its work; what it still does counts for nothing."""
-        actor, execution = message.actor, message.execution
-        lease = execution.lease
-        if self.ended or self.state.stopping or not actor.mailbox.ack(lease):
-            return
-        error = NodeTimedOut(actor.node.name, actor.timeout / NANOSECONDS)
-        execution.tell_cancelled(str(error))
-        if execution.stream is not None:
-            actor.unpark()  # a stream that waited for room is closed in a turn of its own
-        self._abandon(actor, execution)
-        self._step(Failed(lease, error, lease.taken_at, self.now(), execution.stream.number if execution.stream is not None else -1))
-        if actor.full:
-            self.credit.made_room(actor)
-        self._after()
-
-    def _abandon(self, actor: NodeActor, execution: Execution) -> None:
-        """A handler on a thread cannot be stopped: another turn may be had meanwhile, and another worker."""
-        if execution.cancel is not None:
-            self.dispatch.at(self.now() + GRACE, lambda: self.post(lambda: self._look_again(actor, execution)))
-        elif execution.stream is None or execution.stream.at_work:
-            self.dispatch.abandon(execution.worker)
-            self._give_up(actor, execution)
-
-    def _give_up(self, actor: NodeActor, execution: Execution) -> None:
-        """A handler goes on although its attempt is over: it is counted, and its node may have another turn meanwhile."""
-        self.state.record(actor.plan.index).abandoned += 1
-        if len(actor.lost) < MAX_ABANDONED:
-            actor.lost.add(execution.lease.token)
-            actor.limit += 1
-            self.grant(actor)
-
-    def _look_again(self, actor: NodeActor, execution: Execution) -> None:
-        """A handler on a loop was cancelled some time ago: if it does not care, it is given up like one on a thread."""
-        if not self.ended and execution.lease.token in actor.executions:
-            self._give_up(actor, execution)
-
     def cancel(self, message: Stop) -> bool:
         """Cancel the run. From any thread. False if it is over or was cancelled before: what was asked before the end was
         decided counts."""
@@ -438,54 +388,11 @@ class RouterActor(LeasedActor):
 
     def _stop_asked(self) -> None:
         if not self.ended and not self.state.cancel_asked:
-            self._step(self.asked)
-
-    def _stop_work(self) -> None:
-        """The run is to end: what is queued will not run, what is at work is told; it has a moment to end by itself."""
-        self.forced = True
-        state = self.state
-        refused = list(self.credit.refused)
-        self.credit.refused.clear()
-        self._take_back(refused)
-        for actor in list(self.actors.values()):
-            mailbox = actor.mailbox
-            self._take_back([kept.envelope for kept in mailbox.snapshot() if not kept.leased and mailbox.remove(kept.envelope.id)])
-            actor.backlog = 0
-            for execution in list(actor.executions.values()):
-                execution.tell_cancelled(state.stopping)
-            actor.unpark()
-        state.intake = False
-        if state.timed_out:
-            self.inbox.append(Forced())
-        elif state.outstanding:
-            self.dues.append(self.dispatch.at(self.now() + GRACE, lambda: self.post(Forced())))
-
-    def _force(self, message: Forced | None = None) -> None:
-        """The grace is over: the run ends without what is still at work."""
-        if self.ended:
-            return
-        for actor in list(self.actors.values()):
-            self._leave_behind(actor)
-            for envelope in actor.mailbox.clear():
-                record = self.state.record(envelope.node)
-                record.waiting -= 1
-                record.cancelled += 1
-                self.log.append(("cancelled", envelope.node, envelope.key, envelope.attempt, self.now(), self.state.stopping))
-        self.state.outstanding = 0
-        self._end()
-
-    def _leave_behind(self, actor: NodeActor) -> None:
-        """Workers that are still in a handler of this node leave the pool, which may have others."""
-        at_work = {kept.lease.holder for kept in actor.mailbox.snapshot() if kept.lease is not None}
-        at_work.update(execution.worker for execution in actor.executions.values() if execution.stream is None or execution.stream.at_work)
-        for worker in at_work:
-            if getattr(worker, "actor", None) is actor:
-                self.dispatch.abandon(worker)
-                self.state.record(actor.plan.index).abandoned += 1
+            self.step(self.asked)
 
     # --- the end ---------------------------------------------------------------------------------------------------------------
 
-    def _end(self) -> None:
+    def end(self) -> None:
         with self.ending:
             self.decided = True
         if self.asked is not None:
@@ -531,7 +438,7 @@ class RouterActor(LeasedActor):
             self._broken(error)
             return
         self._interrupt()
-        self.dispatch.at(self.now(), self._call_back)
+        self.dispatch.at(self.now(), self.farewell.say)
         raise error
 
     def _interrupt(self) -> None:
@@ -540,7 +447,7 @@ class RouterActor(LeasedActor):
             state.stopping = state.reason = "interrupted"
             state.cancel_asked = True
             state.intake = False
-            self._force()
+            force(self)
 
     def abort(self) -> None:
         """Cancel the run at once, whatever state it is in: an interrupt came between two steps of ours."""
@@ -551,54 +458,9 @@ class RouterActor(LeasedActor):
             self._interrupt()
         finally:
             self.lock.release()
-        self._call_back()
+        self.farewell.say()
 
-    def call_at_end(self, call: Callable[[], None]) -> None:
-        """Call this once the run is over, or now if it is. The call must be quick."""
-        with self.ending:
-            if not self.called_back:
-                self.on_end.append(call)
-                return
-        call()
-
-    def call_no_more(self, call: Callable[[], None]) -> None:
-        """Take back what `call_at_end` was told; no effect if it was called."""
-        with self.ending, suppress(ValueError):
-            self.on_end.remove(call)
-
-    def _call_back(self) -> None:
-        """Stop the instances of class nodes, then call who asked to be. A worker does it where users' code must not run."""
-        actors = [actor for actor in self.actors.values() if actor.instance is not None]
-        if actors and not self.dispatch.runs_user_code():
-            self.dispatch.schedule(Farewell(self))
-            return
-        with self.ending:
-            first, self.farewell = not self.farewell, True
-        if not first:
-            return
-        try:
-            for actor in actors:
-                actor.stop_instance()
-            self._let_go()
-            self._call_all()
-        except BaseException:
-            self.farewell = False  # interrupted: whoever comes next goes on
-            raise
-
-    def _call_all(self) -> None:
-        """One by one, so that an interrupt loses none; also those that come meanwhile."""
-        while True:
-            with self.ending:
-                if not self.on_end:
-                    self.called_back = True
-                    return
-                call = self.on_end.pop(0)
-            try:
-                call()
-            except Exception:
-                self.report("a callback at the end of run %r raised", self.state.run_id)
-
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """A run that is over is kept for its result: let go of everything else, also so that no cycle is left to the
         garbage collector. What is still ready has a last turn, in which generators are closed."""
         self.actors = {}
@@ -608,54 +470,15 @@ class RouterActor(LeasedActor):
 
     # --- what others ask -------------------------------------------------------------------------------------------------------
 
-    @property
-    def room(self) -> News:
-        """Told when an open run may have room for another send, or was closed."""
-        with self.ending:
-            found: News | None = self.__dict__.get("_room")
-            if found is None:
-                found = self.__dict__["_room"] = News()
-            return found
+    def tell_room(self) -> None:
+        """There may be room for another send, or the run is over."""
+        if self.intake is not None:
+            self.intake.room.tell()
 
-    def notify_room(self) -> None:
-        """Have those look again who wait to send."""
-        room: News | None = self.__dict__.get("_room")
-        if room is not None:
-            room.tell()
-
-    def claim(self, message: Send) -> bool:
-        """Take a send if there is room for it; `again` then brings it on its way. Raises LookupError if the run takes no more."""
-        node = message.node
-        with self.ending:
-            if self.closed or self.ended or not self.state.intake:
-                raise LookupError
-            sending = self.sending.get(node, 0)
-            actor = self.actors.get(node)
-            if actor is None:
-                mailbox = self.definition.nodes[node].options.mailbox or Mailbox()
-                room = sending < mailbox.capacity
-            else:
-                room = not actor.full and actor.mailbox.count + sending < actor.mailbox.capacity
-            if room:
-                self.sending[node] = sending + 1
-                self.inbox.append(lambda: self._sent(message))
-            return room
-
-    def _sent(self, message: Send) -> None:
-        with self.ending:
-            self.sending[message.node] -= 1
+    def take(self, message: Send) -> None:
+        """A send has arrived; in the router's turn."""
         if not self.ended:
-            self._step(message)
-
-    def close(self) -> None:
-        """An open run takes no more sends."""
-        with self.ending:
-            if self.closed or self.ended or not self.state.intake:
-                return
-            self.closed = True
-            self.inbox.append(Close())
-        self.again()
-        self.notify_room()
+            self.step(message)
 
     def again(self) -> None:
         """Have the inbox looked at."""
@@ -678,20 +501,6 @@ class RouterActor(LeasedActor):
         return copy_payload(inputs) if self.copies else inputs
 
 
-class Farewell:
-    """What follows the end of a run, to be done by a worker."""
-
-    __slots__ = ("router",)
-    ready = (True,)
-
-    def __init__(self, router: RouterActor) -> None:
-        self.router = router
-
-    def work(self, worker: Any) -> None:
-        """Do it."""
-        self.router._call_back()
-
-
 def _nothing() -> None:
     pass
 
@@ -703,8 +512,8 @@ RECEIVE: dict[type, Callable[[RouterActor, Any], None]] = {
     Part: RouterActor._part,
     Suspended: RouterActor._suspended,
     Idle: RouterActor._idle,
-    TimedOut: RouterActor._timed_out,
-    Forced: RouterActor._force,
+    TimedOut: attempt_timed_out,
+    Forced: force,
     Start: RouterActor._control,
     Send: RouterActor._control,
     Close: RouterActor._control,

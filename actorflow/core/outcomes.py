@@ -62,7 +62,7 @@ def _send_plain(state: RunState, node: NodePlan, envelope: Envelope, key: Key, v
     taken = node.terminal or node.ends
     for route in node.routes:
         if not route.open:
-            if route.filtered and facts is None:
+            if route.filtered == 2 and facts is None:
                 facts = facts_of(state, envelope.payload, envelope.key)
             route_taken = takes(state, node, route, None, value, facts)
         else:

@@ -113,7 +113,6 @@ def takes(state: RunState, node: NodePlan, route: Route, port: str | None, value
         return False
     if not route.filtered:
         return True
-    assert facts is not None
     if connection.types and not isinstance(value if about is None else about, connection.types):
         return False
     when = connection.when
@@ -125,6 +124,7 @@ def takes(state: RunState, node: NodePlan, route: Route, port: str | None, value
         except ConditionFault as fault:
             _on_record(state, node, route, when.text, str(fault))
             return False
+    assert facts is not None  # a callable sees more than the value
     message = Message(value, node.name, port, facts.key, state.run_id)
     try:
         return bool(when(message))  # type: ignore[operator]

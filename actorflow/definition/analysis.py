@@ -28,6 +28,9 @@ __all__ = [
     "seen_scope",
 ]
 
+OUTPUT_ONLY = frozenset({"output"})
+"""The roots of a condition that looks at the value alone."""
+
 Scope = tuple[Opener, ...]
 RUN = Opener("run", 0)
 
@@ -92,7 +95,9 @@ def begin(definition: Definition, *, open: bool) -> Analysis:
         cycle_of=[None] * count,
     )
     for connection in connections:
-        filtered = bool(connection.types) or connection.when is not None
+        filtered = 1 if connection.types or connection.when is not None else 0
+        if connection.when is not None and getattr(connection.when, "roots", None) != OUTPUT_ONLY:
+            filtered = 2
         analysis.routes[connection.index] = Route(connection.index, connection.target, connection, filtered)
         analysis.outputs[connection.source].append(connection)
         if connection.back:

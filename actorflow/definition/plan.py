@@ -96,13 +96,13 @@ class Border(Struct):
 
 class Route(Struct):
     """A connection as the core sees it. `sink` and `bit` say where its messages wait (None: each starts the target).
-    `filtered`: it has types or a condition. `concerns`: somebody wants to know when it is skipped. `open`: it takes every
+    `filtered`: it has types or a condition; 2 if that looks at more than the value. `concerns`: somebody wants to know when it is skipped. `open`: it takes every
     message on the primary port; `simple`: and each starts the target with the same key."""
 
     index: int
     target: int
     connection: Connection
-    filtered: bool
+    filtered: int
     sink: Sink | None = None
     bit: int = 0
     border: Border | None = None

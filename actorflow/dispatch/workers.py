@@ -281,7 +281,8 @@ class Threads:
 
     def _keeps(self) -> None:
         self.due.run(self._look)
-        self.stop(0.0)
+        if not self._stopped:  # nobody else stops the threads
+            self.stop(0.0)
 
     def _look(self) -> float | None:
         """One look at all busy workers. Goes on every 5 ms while there are any, then sleeps."""

@@ -283,6 +283,30 @@ class TestRunTimeout:
         assert timed.start(chain(one), 1).result(5) == 2
         assert run.status is COMPLETED
 
+    def test_a_generator_that_waits_for_room_is_closed_by_a_worker(self, clock, timed):
+        held, closed, where = Held(), threading.Event(), []
+
+        def values(x):
+            try:
+                while True:
+                    yield x
+            finally:
+                where.append(threading.current_thread().name)
+                closed.set()
+
+        made = af.Workflow("flow")
+        made.add(values)
+        made.add(held, name="held", mailbox=af.Mailbox(capacity=1))
+        made.connect("values", "held")
+        run = timed.start(made, 1, timeout=2.0)
+        held.at_work.wait(5)
+        _until(lambda: run._router.actors[0].parked)
+        clock.advance(2.0)
+        assert closed.wait(5)
+        assert where == ["actorflow-worker"]
+        held.go.set()
+        run.wait(5)
+
     def test_after_a_cancel_changes_nothing(self, clock, timed):
         handler = Attentive()
         run = timed.start(chain(handler), 1, timeout=5)
@@ -414,31 +438,6 @@ class TestNodeTimeout:
         assert isinstance(result.errors[0].exception, af.NodeTimedOut)
         assert result.nodes["values"].abandoned == 1 and result.outputs["one"] == [2]
         held.go.set()
-
-    @pytest.mark.parametrize("whose", ["run", "node"])
-    def test_a_generator_that_waits_for_room_is_closed_by_a_worker(self, clock, timed, whose):
-        held, closed, where = Held(), threading.Event(), []
-
-        def values(x):
-            try:
-                while True:
-                    yield x
-            finally:
-                where.append(threading.current_thread().name)
-                closed.set()
-
-        made = af.Workflow("flow")
-        made.add(values, timeout=2.0 if whose == "node" else None)
-        made.add(held, name="held", mailbox=af.Mailbox(capacity=1))
-        made.connect("values", "held")
-        run = timed.start(made, 1, timeout=2.0 if whose == "run" else None)
-        held.at_work.wait(5)
-        _until(lambda: run._router.actors[0].parked)
-        clock.advance(2.0)
-        assert closed.wait(5)
-        assert where == ["actorflow-worker"]
-        held.go.set()
-        run.wait(5)
 
     def test_the_engine_s_own_applies_to_nodes_that_have_none(self):
         with SimulatedEngine(timeouts=af.Timeouts(node=3)) as engine:

@@ -159,7 +159,7 @@ class TestNoRoom:
 
         thread = threading.Thread(target=asyncio.run, args=(main(),))
         thread.start()
-        while not full._router.room._loops:
+        while not full._router.intake.room._loops:
             pass
         full._waits.stop(drain=False)
         thread.join(5)

@@ -75,11 +75,11 @@ class TestWaiting:
 
     def test_waits_that_were_too_short_leave_nothing_behind(self, engine, held):
         run = engine.start(flow(held), 7)
-        before = len(run._router.on_end)
+        before = len(run._router.farewell._calls)
         for _ in range(100):
             with pytest.raises(af.StillRunning):
                 run.wait(1e-6)
-        assert len(run._router.on_end) == before
+        assert len(run._router.farewell._calls) == before
 
     def test_wait_all_returns_results_in_the_order_of_the_runs(self, engine):
         runs = [engine.start(flow(one), number) for number in range(20)]
@@ -155,11 +155,11 @@ class TestOnAnEventLoop:
 
             async with af.Engine() as engine:
                 run = engine.start(flow(held), 1)
-                before = len(run._router.on_end)
+                before = len(run._router.farewell._calls)
                 for wait in (run, run.settled()):
                     with pytest.raises(TimeoutError):
                         await asyncio.wait_for(_wrap(wait), 0.01)
-                assert run.status is af.RunStatus.RUNNING and len(run._router.on_end) == before
+                assert run.status is af.RunStatus.RUNNING and len(run._router.farewell._calls) == before
                 go.set()
                 assert await run == 1
 
@@ -231,7 +231,7 @@ class TestOnAnEventLoop:
         loop.run_until_complete(asyncio.sleep(0))
         task.cancel()
         loop.run_until_complete(asyncio.wait([task]))
-        run._router.call_at_end(lambda: loop.call_soon_threadsafe(print))  # as if it had not been taken back
+        run._router.farewell.tell(lambda: loop.call_soon_threadsafe(print))  # as if it had not been taken back
         loop.close()
         held.go.set()
         assert run.result(10) == 5

@@ -4,6 +4,7 @@ import asyncio
 import random
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,36 @@ def test_s13_every_run_ends_with_the_right_output(workers):
         assert hammer(engine, 4, shapes) > 20
         assert all(run.done() for run in engine.runs())
     assert engine._dispatch.lost == 0
+
+
+@pytest.fixture
+def yields():
+    """Every thread gives way after any opcode of ours, now and then: far more interleavings than the interpreter makes by
+    itself, which looks whether it should give way only at calls and jumps."""
+    ours = str(Path(af.__file__).parent)
+    rng = random.Random(SEED)
+
+    def trace(frame, event, argument):
+        if event == "call":
+            if not frame.f_code.co_filename.startswith(ours):
+                return None
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        elif event == "opcode" and rng.random() < 0.02:
+            time.sleep(0)
+        return trace
+
+    before = threading.gettrace()
+    threading.settrace(trace)
+    yield
+    threading.settrace(before)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_run_ends_with_the_right_output_however_threads_change_places(workers, yields):
+    shapes = some(random.Random(SEED), 40)
+    with af.Engine(workers=workers) as engine:
+        assert hammer(engine, 4, shapes) > 0
+        assert all(run.done() for run in engine.runs())
 
 
 def test_every_run_of_a_loop_ends_with_the_right_output():
