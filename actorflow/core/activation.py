@@ -138,10 +138,5 @@ def _apply_short_inputs(state: RunState, sink: Sink, key: Key, waiting: Waiting,
     known = state.prefixes[sink.index]
     for length in range(sink.depth):
         for bit, kind, arrival, how in known.get(key[:length], ()):
-            if not waiting.missing & bit or (how and later_pass):
-                continue
-            waiting.missing ^= bit
-            if kind == Resolution.CANCELLED:
-                waiting.cancelled = True
-            elif kind == 0:
-                waiting.arrived.append(arrival)
+            if waiting.missing & bit and not (how and later_pass):
+                waiting.resolve(bit, kind, arrival)

@@ -210,11 +210,7 @@ def _known_for_short_key(state: RunState, sink: Sink, bit: int, key: Key, kind: 
     for full, waiting in list(state.tables.get(sink.index, {}).items()):
         if full[:length] != key or not waiting.missing & bit or (how and sink.pass_at >= 0 and full[sink.pass_at] != 0):
             continue
-        waiting.missing ^= bit
-        if kind == Resolution.CANCELLED:
-            waiting.cancelled = True
-        elif kind == 0:
-            waiting.arrived.append(arrival)
+        waiting.resolve(bit, kind, arrival)
         if not waiting.missing:
             if sink.mode is Mode.ALL:
                 _settle_all(state, sink, full, waiting)

@@ -16,10 +16,12 @@ __all__ = ["Closed", "Instance", "NodeRecord", "Resolution", "RunState", "Waitin
 
 
 class Resolution:
-    """What became of a connection for one key, beside being delivered; and how a skip travels (`how` in `dead`)."""
+    """What became of a connection for one key; and how a skip travels (`how` in `dead`)."""
 
+    DELIVERED = 0
     SKIPPED = 1
     CANCELLED = 2
+
     PLAINLY = 0
     IN_FIRST_PASS = 1
     FROM_QUIET = 2
@@ -47,6 +49,14 @@ class Waiting:
         self.cancelled = False
         self.fired = False
         self.opened = False
+
+    def resolve(self, bit: int, kind: int, arrival: Any) -> None:
+        """One part, still missing, is resolved: delivered with `arrival`, skipped or cancelled."""
+        self.missing ^= bit
+        if kind == Resolution.DELIVERED:
+            self.arrived.append(arrival)
+        elif kind == Resolution.CANCELLED:
+            self.cancelled = True
 
 
 class Instance(Waiting):

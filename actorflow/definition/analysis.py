@@ -6,10 +6,11 @@ dict of routes by index of the connection. Connections that are disabled, or com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
+from actorflow.definition.components import reachable
 from actorflow.definition.model import Connection, Definition, NodeDefinition, Problem
 from actorflow.definition.plan import Cycle, Opener, Route, Sink
 
@@ -23,7 +24,6 @@ __all__ = [
     "message_scope",
     "name_of",
     "on_one_line",
-    "reachable",
     "report",
     "seen_scope",
 ]
@@ -105,20 +105,6 @@ def begin(definition: Definition, *, open: bool) -> Analysis:
         else:
             analysis.inputs[connection.target].append(connection)
     return analysis
-
-
-def reachable(count: int, starts: Iterable[int], successors: Sequence[Sequence[int]]) -> bytearray:
-    """Which of `count` nodes can be reached from `starts`, themselves included: one byte each."""
-    seen = bytearray(count)
-    stack = list(starts)
-    for start in stack:
-        seen[start] = 1
-    while stack:
-        for target in successors[stack.pop()]:
-            if not seen[target]:
-                seen[target] = 1
-                stack.append(target)
-    return seen
 
 
 def is_streaming(analysis: Analysis, node: int) -> bool:

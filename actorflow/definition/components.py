@@ -1,10 +1,11 @@
-"""Strongly connected components of a directed graph, without recursion. Not here: what a component means."""
+"""Strongly connected components of a directed graph, and what can be reached in it, without recursion. Not here: what that
+means."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-__all__ = ["components"]
+__all__ = ["components", "reachable"]
 
 
 def components(successors: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -59,3 +60,17 @@ def _pop_component(stack: list[int], on_stack: bytearray, root: int) -> list[int
         component.append(node)
         if node == root:
             return component
+
+
+def reachable(count: int, starts: Iterable[int], successors: Sequence[Sequence[int]]) -> bytearray:
+    """Which of `count` nodes can be reached from `starts`, themselves included: one byte each."""
+    seen = bytearray(count)
+    stack = list(starts)
+    for start in stack:
+        seen[start] = 1
+    while stack:
+        for target in successors[stack.pop()]:
+            if not seen[target]:
+                seen[target] = 1
+                stack.append(target)
+    return seen

@@ -96,8 +96,8 @@ class Border(Struct):
 
 class Route(Struct):
     """A connection as the core sees it. `sink` and `bit` say where its messages wait (None: each starts the target).
-    `filtered`: it has types or a condition; 2 if that looks at more than the value. `concerns`: somebody wants to know when it is skipped. `open`: it takes every
-    message on the primary port; `simple`: and each starts the target with the same key."""
+    `filtered`: it has types or a condition; 2 if that looks at more than the value. `concerns`: somebody wants to know when
+    it is skipped. `open`: it takes every message on the primary port; `simple`: and each starts the target with the same key."""
 
     index: int
     target: int

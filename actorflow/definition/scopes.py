@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actorflow.definition.analysis import Analysis, begin, is_streaming, reachable, seen_scope
-from actorflow.definition.components import components
+from actorflow.definition.analysis import Analysis, begin, is_streaming, seen_scope
+from actorflow.definition.components import components, reachable
 from actorflow.definition.cycles import finish_cycles, open_cycle, skipped_in_pass
 from actorflow.definition.model import Definition, NodeDefinition, Problem
 from actorflow.definition.plan import Border, Closing, Mode, NodePlan, Opener, Plan, Route

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from actorflow.definition.binding import bind
-from actorflow.definition.components import components
+from actorflow.definition.components import components, reachable
 from actorflow.definition.handler import Handler
 from actorflow.definition.handles import Connection
 from actorflow.definition.mapping import Inputs
@@ -138,16 +138,7 @@ class View:
         return [index for index in range(len(self)) if reached[index] and not goes_on[index]]
 
     def _reach(self, successors: Edges) -> bytearray:
-        seen = bytearray(len(self))
-        stack = list(self.entries)
-        for entry in stack:
-            seen[entry] = 1
-        while stack:
-            for target in successors[stack.pop()]:
-                if not seen[target]:
-                    seen[target] = 1
-                    stack.append(target)
-        return seen
+        return reachable(len(self), self.entries, successors)
 
     @cached_property
     def undeclared(self) -> list[list[int]]:
