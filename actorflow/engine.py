@@ -6,7 +6,6 @@ leaving its `with` block does, and the end of the interpreter does, within 5 sec
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextvars
 import os
 import secrets
@@ -15,7 +14,6 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from contextvars import Context as ContextVariables
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -29,9 +27,11 @@ from actorflow.core.control import Start, Stop
 from actorflow.definition.model import Definition
 from actorflow.definition.options import duration
 from actorflow.definition.scopes import ScopeProblems, make_plan
+from actorflow.dispatch import process
 from actorflow.dispatch.event_loop import LoopLane
 from actorflow.dispatch.leases import LeaseKeeper
 from actorflow.dispatch.news import settle
+from actorflow.dispatch.waits import in_thread, wait_in_parts
 from actorflow.dispatch.workers import Helper, Threads
 from actorflow.errors import EngineForked, EngineStopped, InvalidWorkflow, RunExists, WouldDeadlock
 from actorflow.messaging.dead_letters import DeadLetterStore
@@ -45,12 +45,8 @@ __all__ = ["Engine", "wait_all"]
 
 STOPPED = "the engine was stopped; it starts no more runs"
 END_S = 2.0
-"""How long `stop` waits for runs that it has cancelled, then, for THREADS_S, for threads; how long the interpreter does."""
+"""How long `stop` waits for runs that it has cancelled, then, for THREADS_S, for threads."""
 THREADS_S = 1.0
-EXIT_S = 1.5
-PART_S = 0.2
-"""How long the main thread waits before it looks whether Ctrl-C was pressed. A wait notices by itself only what comes after
-it has begun, which a signal between two instructions does not, and on Windows nothing."""
 
 
 class Engine:
@@ -81,7 +77,7 @@ class Engine:
         self._stopping = False
         self._stopped = threading.Event()
         self._forked = False
-        _ENGINES.add(self)
+        process.join(self)
         weakref.finalize(self, self._dispatch.let_go).atexit = False
 
     def _make_dispatch(self, workers: int) -> Any:
@@ -131,6 +127,7 @@ class Engine:
                 self._help(run)
             return known.result()
         except KeyboardInterrupt:
+            run._router.rescue()
             run._router.cancel(Stop("interrupted"))
             raise
 
@@ -216,7 +213,7 @@ class Engine:
         try:
             known = self._enter(run)
             if known is run:
-                run._router.post(Start())
+                run._router.ask(Start())
             return known
         except KeyboardInterrupt:
             run._router.cancel(Stop("interrupted"))  # nobody has a handle of it
@@ -311,7 +308,7 @@ class Engine:
             return False
         self._refuse_deadlock(router)
         with self._waiting(), condition:
-            return _wait_in_parts(partial(condition.wait_for, ready), timeout)
+            return wait_in_parts(partial(condition.wait_for, ready), timeout)
 
     def _waiting(self) -> AbstractContextManager[None]:
         """A thread is about to wait; if a handler is at work on it, whichever engine's, another may take its place."""
@@ -430,11 +427,28 @@ class Engine:
     def _wait_at_end(self, run: Run, until: Callable[[], float]) -> None:
         _wait_for_end(run._router, until())
 
-    def _exit(self) -> None:
-        """The interpreter is about to end."""
-        self._stopping = True
-        self._dispatch.freeze()
-        self._cancel_runs("interpreter exit")
+    # --- what the process tells ------------------------------------------------------------------------------------------
+
+    def _process_exits(self) -> None:
+        """A forgotten stop: runs are cancelled, and no thread is made any more."""
+        if not self._forked and not self._stopped.is_set():
+            self._stopping = True
+            self._dispatch.freeze()
+            self._cancel_runs("interpreter exit")
+
+    def _process_ends(self, timeout: float) -> None:
+        """End the threads that can end in time."""
+        if not self._forked and not self._stopped.is_set():
+            self._dispatch.stop(timeout)
+
+    def _process_forked(self) -> None:
+        """This is the child of a fork."""
+        self._forked = True
+        self._dispatch.forked()
+        for run in list(self._runs.values()):
+            run._router.forked()
+
+    # --- with ------------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         self.check()
@@ -463,7 +477,7 @@ def wait_all(runs: Iterable[Run], timeout: float | None = None) -> list[Any]:
     end = None if timeout is None else clock.now() + seconds(timeout)
     results = []
     for run in runs:
-        left = None if end is None else max(0.0, (end - clock.now()) / 1_000_000_000)
+        left = None if end is None else max(0.0, (end - clock.now()) / NANOSECONDS)
         results.append(run.wait(left))
     return results
 
@@ -479,52 +493,6 @@ def _wait_for_end(router: RouterActor, timeout: float | None) -> bool:
     over.acquire()
     router.farewell.tell(over.release)
     try:
-        return _wait_in_parts(lambda part: over.acquire(timeout=part), timeout)
+        return wait_in_parts(lambda part: over.acquire(timeout=part), timeout)
     finally:
         router.farewell.tell_no_more(over.release)
-
-
-def _wait_in_parts(wait: Callable[[float], bool], timeout: float | None) -> bool:
-    """Call `wait` with a number of seconds until it says that its wait is over, or `timeout` is; on the main thread with
-    PART_S at a time."""
-    if threading.current_thread() is not threading.main_thread():
-        return wait(threading.TIMEOUT_MAX if timeout is None else min(timeout, threading.TIMEOUT_MAX))
-    end = None if timeout is None else SystemClock.now() + seconds(timeout)
-    while True:
-        left = PART_S if end is None else max(0.0, (end - SystemClock.now()) / NANOSECONDS)
-        if wait(min(left, PART_S)):
-            return True
-        if left < PART_S:
-            return False
-
-
-def in_thread(function: Callable[..., object], *arguments: Any) -> None:
-    """Call a function on a thread of its own, as if nobody had called it from a handler."""
-    threading.Thread(target=ContextVariables().run, args=(function, *arguments), name="actorflow-stop", daemon=True).start()
-
-
-_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-def _stop_at_exit() -> None:
-    """A forgotten stop: runs are cancelled, threads end if they can; the interpreter does not wait longer than EXIT_S."""
-    engines = [engine for engine in list(_ENGINES) if not engine._forked and not engine._stopped.is_set()]
-    for engine in engines:
-        engine._exit()
-    end = SystemClock.now() + seconds(EXIT_S)
-    for engine in engines:
-        engine._dispatch.stop(max(0.0, (end - SystemClock.now()) / NANOSECONDS))
-
-
-def _forked() -> None:
-    """In the child of a fork: the engines belong to the parent."""
-    for engine in list(_ENGINES):
-        engine._forked = True
-        engine._dispatch.forked()
-        for run in list(engine._runs.values()):
-            run._router.forked()
-
-
-atexit.register(_stop_at_exit)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

@@ -18,12 +18,12 @@ __all__ = ["Farewell"]
 class Farewell:
     """The end of one run. `said`: everybody was told. To a dispatcher it is one turn, with nothing to come after it."""
 
-    __slots__ = ("_begun", "_calls", "_lock", "_router", "said")
+    __slots__ = ("_calls", "_lock", "_router", "_speaker", "said")
     ready = (True,)
 
     def __init__(self, router: RouterActor) -> None:
         self.said = False
-        self._begun = False
+        self._speaker: object | None = None
         self._router = router
         self._calls: list[Callable[[], None]] = []
         self._lock = Lock()
@@ -48,17 +48,21 @@ class Farewell:
         if actors and not router.dispatch.runs_user_code():
             router.dispatch.schedule(self)
             return
-        with self._lock:
-            first, self._begun = not self._begun, True
-        if not first:
-            return
+        me = object()
         try:
+            with self._lock:
+                if self._speaker is None:
+                    self._speaker = me
+            if self._speaker is not me:
+                return
             for actor in actors:
                 actor.stop_instance()
             router.let_go()
             self._call_all()
-        except BaseException:
-            self._begun = False  # interrupted: whoever comes next goes on
+        except BaseException:  # interrupted: the keeper goes on
+            if self._speaker is me:
+                self._speaker = None
+            router.dispatch.at(router.now(), self.say)
             raise
 
     def work(self, worker: Any) -> None:
@@ -66,14 +70,15 @@ class Farewell:
         self.say()
 
     def _call_all(self) -> None:
-        """One by one, so that an interrupt loses none; also those that come meanwhile."""
+        """One by one, also those that come meanwhile. Each is taken out after its call, so that an interrupt loses none."""
         while True:
             with self._lock:
                 if not self._calls:
                     self.said = True
                     return
-                call = self._calls.pop(0)
+                call = self._calls[0]
             try:
                 call()
             except Exception:
                 self._router.report("a callback at the end of run %r raised", self._router.state.run_id)
+            self.tell_no_more(call)

@@ -383,7 +383,7 @@ class RouterActor(LeasedActor):
             if self.asked is not None or self.decided or self.ended:
                 return False
             self.asked = message
-        self.post(self._stop_asked)
+        self.ask(self._stop_asked)
         return True
 
     def _stop_asked(self) -> None:
@@ -451,14 +451,8 @@ class RouterActor(LeasedActor):
 
     def abort(self) -> None:
         """Cancel the run at once, whatever state it is in: an interrupt came between two steps of ours."""
-        if not self.lock.acquire(timeout=1.0):
-            self.lock = Lock()  # it came when this very thread had just taken it
-            self.lock.acquire()
-        try:
-            self._interrupt()
-        finally:
-            self.lock.release()
-        self.farewell.say()
+        self.inbox.appendleft(self._interrupt)
+        self.rescue()
 
     def let_go(self) -> None:
         """A run that is over is kept for its result: let go of everything else, also so that no cycle is left to the
@@ -482,6 +476,22 @@ class RouterActor(LeasedActor):
 
     def again(self) -> None:
         """Have the inbox looked at."""
+        self.ask(_nothing)
+
+    def ask(self, message: Any) -> None:
+        """As `post`, from a thread of the user's, which an interrupt may strike at any moment."""
+        try:
+            self.post(message)
+        except KeyboardInterrupt:
+            self.rescue()
+            raise
+
+    def rescue(self) -> None:
+        """An interrupt has struck this thread. If it came right after the thread had taken the lock, nobody lets that go."""
+        if self.lock.acquire(timeout=1.0):
+            self.lock.release()
+        else:
+            self.lock = Lock()
         self.post(_nothing)
 
     def forked(self) -> None:

@@ -43,6 +43,11 @@ def attentive(x, ctx):
         time.sleep(0.005)
     say("told:", ctx.reason)
 
+async def beating():
+    # wakes the loop again and again: one that has just gone to sleep would not notice a signal before something else wakes it
+    while True:
+        await asyncio.sleep(0.02)
+
 async def waiting(x):
     try:
         say("ready")
@@ -74,8 +79,9 @@ class Child:
         return self
 
     def complaints(self) -> str:
-        self.errors.seek(0)
-        return self.errors.read()
+        with self.errors:
+            self.errors.seek(0)
+            return self.errors.read()
 
     def interrupt(self) -> "Child":
         self.process.send_signal(signal.SIGINT)
@@ -138,11 +144,11 @@ def test_no_thread_is_made_while_the_interpreter_exits():
 import atexit
 engine = af.Engine()
 run = engine.start(flow(forever)); at_work.wait()
+idle = af.Engine()
+opened = idle.open(flow(lambda x: x))
 start = threading.Thread.start
 def refuse(thread): say("made", thread.name); start(thread)
-atexit.unregister(af.engine._stop_at_exit)
-atexit.register(af.engine._stop_at_exit)
-atexit.register(lambda: setattr(threading.Thread, "start", refuse))
+atexit.register(lambda: setattr(threading.Thread, "start", refuse))  # what is registered later is called earlier
 """
     assert Child(code).ends() == ["ready"]
 
@@ -283,6 +289,7 @@ with af.Engine() as engine:
     def test_under_asyncio_cancels_the_runs_and_lets_async_handlers_clean_up(self):
         code = """
 async def main():
+    beats = asyncio.create_task(beating())
     async with af.Engine() as engine:
         run = engine.start(flow(waiting))
         try:
@@ -296,6 +303,7 @@ asyncio.run(main())
     def test_under_asyncio_while_a_thread_handler_blocks_forever(self):
         code = """
 async def main():
+    beats = asyncio.create_task(beating())
     async with af.Engine() as engine:
         await engine.start(flow(forever))
 asyncio.run(main())
@@ -314,6 +322,7 @@ async def stubborn(x):
             while True:
                 time.sleep(0.01)  # blocks the loop
 async def main():
+    beats = asyncio.create_task(beating())
     async with af.Engine() as engine:
         await engine.start(flow(stubborn))
 asyncio.run(main())
