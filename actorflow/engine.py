@@ -163,8 +163,10 @@ class Engine:
                 raise InvalidWorkflow(definition.label, found.problems) from None
         begin = dict(definition.variables)
         if variables:
+            if not isinstance(variables, Mapping):
+                raise TypeError(f"variables must be a mapping of names to values, not a {type(variables).__name__}")
             begin.update(copy_payload(dict(variables), "variables"))
-        marks = dict(tags) if isinstance(tags, Mapping) else tuple(tags)
+        marks = _marks(tags)
         limit = self._limit(definition, timeout)
         started_utc, started = self.clock.utc(), self.clock.now()
         if definition.options.isolation == "copy":
@@ -316,6 +318,9 @@ class Engine:
         dispatch: Any = self._dispatch if inner is None else inner.dispatch
         return dispatch.waiting_inside(inner is not None)  # type: ignore[no-any-return]
 
+    def go_on(self, router: RouterActor, ready: Callable[[], bool]) -> None:
+        """A coroutine is about to wait: our threads and loops go on without it."""
+
     def refuse_inside(self, router: RouterActor) -> None:
         """Raise WouldDeadlock in a handler of this run, and in one of a run that it was started from."""
         inner = CURRENT.get()
@@ -418,7 +423,14 @@ class Engine:
                 self._wait_for_all(runs, self._dispatch.deadline(END_S))
             finally:
                 self._dispatch.stop(THREADS_S)
+                self._last_farewells()
                 self._stopped.set()
+
+    def _last_farewells(self) -> None:
+        """No worker is left that could run `on_stop`: whoever still waits for a run that is over is told."""
+        for run in list(self._runs.values()):
+            if run._router.ended and not run._router.farewell.said:
+                run._router.farewell.say(hooks=False)
 
     def _wait_for_all(self, runs: list[Run], left: Callable[[], float]) -> None:
         for run in runs:
@@ -468,6 +480,16 @@ class Engine:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if not self._forked:
             await self.astop(drain=kind is None)
+
+
+def _marks(tags: Mapping[str, str] | Iterable[str]) -> dict[str, str] | tuple[str, ...]:
+    """The tags of a run: texts, or a mapping of texts."""
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise TypeError(f"tags must be texts in a list or the like, or a mapping of texts, not {tags!r}")
+    marks = dict(tags) if isinstance(tags, Mapping) else tuple(tags)
+    if not all(isinstance(mark, str) for mark in (*marks, *(marks.values() if isinstance(marks, dict) else ()))):
+        raise TypeError("tags must be texts")
+    return marks
 
 
 def wait_all(runs: Iterable[Run], timeout: float | None = None) -> list[Any]:

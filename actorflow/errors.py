@@ -56,6 +56,10 @@ __all__ = [
 ]
 
 
+SHOWN = 20
+"""So many failures are in the text of RunFailed; all of them are in its `failures`."""
+
+
 class ActorflowError(Exception):
     """The root of all errors of this library."""
 
@@ -156,8 +160,10 @@ class RunFailed(ActorflowError):
         self.run_id = run_id
         self.failures = tuple(failures)
         before = paths or [""] * len(self.failures)
-        lines = "".join(f"\n  {path}{failure}" for path, failure in zip(before, self.failures, strict=True))
-        super().__init__(f"run {run_id!r} failed:{lines}")
+        shown = list(zip(before, self.failures, strict=True))[:SHOWN]
+        lines = "".join(f"\n  {path}{failure}" for path, failure in shown)
+        more = len(self.failures) - len(shown)
+        super().__init__(f"run {run_id!r} failed:{lines}" + (f"\n  ... and {more} more" if more else ""))
 
 
 class RunCancelled(ActorflowError):

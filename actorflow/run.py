@@ -41,6 +41,9 @@ class Waits(Protocol):
         """Wait until `ready()`, which `condition` is notified of; False if `timeout` seconds were not enough. `ready` may be
         asked any number of times."""
 
+    def go_on(self, router: RouterActor, ready: Callable[[], bool]) -> None:
+        """A coroutine is about to wait until `ready()`: in virtual time that is when the run goes on."""
+
     def refuse_inside(self, router: RouterActor) -> None:
         """Raise WouldDeadlock in a handler of this run, and in one of a run that it was started from."""
 
@@ -105,6 +108,7 @@ class Run:
         """Wait for the run's end, on any event loop."""
         self._waits.check()
         self._waits.refuse_inside(self._router)
+        self._waits.go_on(self._router, lambda: self._router.ended)
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tell = partial(settle, over)
         self._router.farewell.tell(tell)
@@ -196,6 +200,7 @@ class Run:
         sending = _Sending(self, self._message(payload, to))
         if not sending.claimed() and timeout != 0:
             self._waits.refuse_inside(self._router)
+            self._waits.go_on(self._router, sending.claimed)
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await sending.room.until(sending.claimed)
@@ -341,6 +346,7 @@ class _Results:
                 if over:
                     return
                 self._waits.refuse_inside(self._router)
+                self._waits.go_on(self._router, self._ready)
                 await self._news.until(self._ready)
             else:
                 yield value

@@ -17,9 +17,10 @@ __all__ = ["Execution", "Forced", "Idle", "Stream", "Suspended", "TimedOut"]
 
 class Execution:
     """An attempt that the router may have to cancel or give up: `worker` is the thread's, `cancel` cancels a handler on a
-    loop, `stream` is set for a streaming attempt, `due` is its timeout."""
+    loop, `stream` is set for a streaming attempt, `due` is its timeout, `parts` how many values of it the router has taken,
+    `told` that its handler was told to end."""
 
-    __slots__ = ("cancel", "context", "due", "lease", "stream", "worker")
+    __slots__ = ("cancel", "context", "due", "lease", "parts", "stream", "told", "worker")
 
     def __init__(self, lease: Lease, worker: Any, context: Context | None) -> None:
         self.lease = lease
@@ -28,9 +29,12 @@ class Execution:
         self.cancel: Callable[[str], None] | None = None
         self.stream: Stream | None = None
         self.due: Any = None
+        self.parts = 0
+        self.told = False
 
     def tell_cancelled(self, reason: str) -> None:
-        """Let the handler know that nobody waits for it any more."""
+        """Let the handler know that nobody waits for it any more. What it makes from now on finds `told`."""
+        self.told = True
         if self.context is not None:
             self.context.reason = reason
             self.context.cancelled = True
@@ -58,6 +62,8 @@ class Stream:
         self.at_work = True
         self.closed = False
         execution.stream = self
+        if execution.told:
+            self.closed = True
 
 
 class Idle:

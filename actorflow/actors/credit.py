@@ -30,14 +30,21 @@ class Credit:
         self.full = 0
         self.relieved = 0
 
-    def refuse(self, actor: NodeActor, envelope: Envelope) -> None:
-        """A mailbox had no room for this envelope: its senders wait from now on."""
+    def refuse(self, actor: NodeActor, envelope: Envelope) -> Envelope | None:
+        """A mailbox had no room for this envelope: its senders wait from now on. It takes the place of one that waits here
+        with its dedup key, which is returned."""
+        if envelope.dedup is not None:
+            for position, held in enumerate(self.refused):
+                if held.node == envelope.node and held.dedup == envelope.dedup:
+                    self.refused[position] = envelope
+                    return held
         self.refused.append(envelope)
         if not actor.full:
             actor.full = True
             self.full += 1
             for source in self._sources(actor):
                 source.blocked += 1
+        return None
 
     def blocks_of(self, actor: NodeActor) -> int:
         """How many targets of a new actor have no room."""
@@ -48,6 +55,8 @@ class Credit:
         node = actor.plan.index
         for _ in range(len(self.refused)):
             envelope = self.refused.popleft()
+            if envelope.node == node and envelope.dedup is not None and self.router.replaced(actor, envelope):
+                continue
             if envelope.node == node and actor.mailbox.offer(envelope):
                 actor.backlog += 1
                 self.router.grant(actor)

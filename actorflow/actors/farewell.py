@@ -41,10 +41,11 @@ class Farewell:
         with self._lock, suppress(ValueError):
             self._calls.remove(call)
 
-    def say(self) -> None:
-        """Stop the instances of class nodes, then call who asked to be. From any thread, any number of times."""
+    def say(self, *, hooks: bool = True) -> None:
+        """Stop the instances of class nodes, then call who asked to be. From any thread, any number of times. Without
+        `hooks` nobody is left who could run `on_stop`."""
         router = self._router
-        actors = [actor for actor in router.actors.values() if actor.instance is not None]
+        actors = [actor for actor in router.actors.values() if actor.instance is not None and hooks]
         if actors and not router.dispatch.runs_user_code():
             router.dispatch.schedule(self)
             return

@@ -52,9 +52,10 @@ class Intake:
 
     def _sent(self, message: Send) -> None:
         """In the router's turn: the send is no longer under way, its message is in the mailbox."""
+        self._router.take(message)
         with self._lock:
             self._sending[message.node] -= 1
-        self._router.take(message)
+        self.room.tell()
 
     def close(self) -> None:
         """The run takes no more sends."""

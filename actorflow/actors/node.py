@@ -86,6 +86,11 @@ class NodeActor(LeasedActor):
         self.simple = plan.unwatched and not self.timeout
 
     @cached_property
+    def making(self) -> threading.Lock:
+        """Held while the instance of a class node is made."""
+        return threading.Lock()
+
+    @cached_property
     def executions(self) -> dict[int, Execution]:
         """Attempts at work that can be cancelled, by the token of their lease."""
         return {}
@@ -215,7 +220,7 @@ class NodeActor(LeasedActor):
 
     def _make_instance(self, context: Context | None) -> None:
         """One instance of a class node for the whole run; other turns of this node wait until it has started."""
-        with self.router.making:
+        with self.making:
             if self.instance is not None:
                 return
             node_class = self.handler.node_class

@@ -26,6 +26,7 @@ from actorflow.actors.node import NodeActor
 from actorflow.actors.stopping import attempt_timed_out, force, stop_work
 from actorflow.core import RunState, RunStatus, step
 from actorflow.core.control import Close, Send, Start, Stop, finish
+from actorflow.core.run_state import call
 from actorflow.definition.model import NodeDefinition
 from actorflow.definition.plan import Mode
 from actorflow.dispatch.port import Dispatch, Due
@@ -67,6 +68,7 @@ class RouterActor(LeasedActor):
         self.copies = self.definition.options.isolation == "copy"
         self.variables = variables
         variables.run(CURRENT.set, self)
+        state.inside = self._inside
         self.letters = letters
         self.parent = parent
         self.inbox: deque[Any] = deque()
@@ -75,7 +77,6 @@ class RouterActor(LeasedActor):
         self.credit = Credit(self)
         self.lock = Lock()
         self.boxes = RLock()
-        self.making = Lock()
         self.ending = Lock()
         self.intake = Intake(self) if state.intake else None
         self.farewell = Farewell(self)
@@ -158,8 +159,6 @@ class RouterActor(LeasedActor):
             self._offer_all()
         if actor.full:
             self.credit.made_room(actor)
-        if state.intake:
-            self.tell_room()
         if actor.backlog and not actor.blocked and actor.granted <= actor.limit:
             actor.backlog -= 1
             self.make_ready(actor)
@@ -200,6 +199,7 @@ class RouterActor(LeasedActor):
             return
         try:
             self.step(part)
+            actor.executions[lease.token].parts = part.number + 1
         except ActorflowError as error:
             now = self.now()
             actor.mailbox.ack(lease)
@@ -226,7 +226,7 @@ class RouterActor(LeasedActor):
     def when_room(self, actor: NodeActor, execution: Execution, go_on: Callable[[], None]) -> None:
         """Call `go_on` as soon as the targets of the actor have room; in the router's turn. The attempt's timeout stands
         still meanwhile."""
-        if not actor.blocked:
+        if not actor.blocked or self.state.stopping or self.ended or execution.told:
             go_on()
             return
         due, began = execution.due, self.now()
@@ -272,13 +272,15 @@ class RouterActor(LeasedActor):
     def after(self) -> None:
         """What may follow a message: the end, letters, the bound of the log, relief."""
         state = self.state
+        if state.intake:
+            self.tell_room()
         if state.stopping or state.letters:
             self._rarely()
         if len(self.log) > LOG_LIMIT:
             self.log_base += len(self.log) - LOG_KEPT
             del self.log[:-LOG_KEPT]
         if state.outstanding == 0 and not state.intake:
-            if not self.ended:
+            if not self.ended and (state.status is not RunStatus.PENDING or state.stopping):
                 self.end()
         elif self.credit.full and not self.ready:
             self.credit.relieve()
@@ -303,10 +305,10 @@ class RouterActor(LeasedActor):
             actor = actors.get(envelope.node)
             if actor is None:
                 actor = self._make_actor(envelope.node)
-            if envelope.dedup is not None and self._replaced(actor, envelope):
+            if envelope.dedup is not None and self.replaced(actor, envelope):
                 continue
             if not actor.mailbox.offer(envelope):
-                self.credit.refuse(actor, envelope)
+                self._refuse(actor, envelope)
             elif actor.granted < actor.limit and not actor.blocked:
                 actor.granted += 1
                 if actor.on_loop:
@@ -341,19 +343,29 @@ class RouterActor(LeasedActor):
         else:
             self.ready.append(actor)
 
-    def _replaced(self, actor: NodeActor, envelope: Envelope) -> bool:
+    def _refuse(self, actor: NodeActor, envelope: Envelope) -> None:
+        """A mailbox has no room for a message: it waits outside, in the place of one of the same dedup key, if there is one."""
+        older = self.credit.refuse(actor, envelope)
+        if older is not None:
+            self._end_older(older)
+
+    def replaced(self, actor: NodeActor, envelope: Envelope) -> bool:
         """A newer message takes the place of an older one of the same dedup key, if there is one."""
         older = actor.mailbox.replace(envelope)
         if older is None:
             return False
-        now = self.state.now
         at_work = next((execution for execution in actor.executions.values() if execution.lease.envelope is older), None)
         if at_work is not None:
             at_work.tell_cancelled("replaced by a newer message")
         actor.backlog += 1  # if the older one was not at work this is a turn too many, which finds nothing and gives itself back
         self.grant(actor)
-        self.inbox.append(lambda: self.step(Cancelled(Lease(older, 0, now, now), "replaced by a newer message", now, now)))
+        self._end_older(older)
         return True
+
+    def _end_older(self, older: Envelope) -> None:
+        """The activation of a message that a newer one has replaced is over."""
+        now = self.state.now
+        self.inbox.append(lambda: self.step(Cancelled(Lease(older, 0, now, now), "replaced by a newer message", now, now)))
 
     def grant(self, actor: NodeActor) -> None:
         """Give an actor turns for what waits in its mailbox, as many as it may have."""
@@ -430,6 +442,10 @@ class RouterActor(LeasedActor):
         state.outstanding = 0
         state.intake = False
         self._over()
+        for actor in list(self.actors.values()):
+            for execution in list(actor.executions.values()):
+                execution.tell_cancelled(state.stopping)
+            actor.unpark()
 
     def _step_raised(self, error: BaseException) -> None:
         """A step was left half-way. If the user's KeyboardInterrupt did it, the run is cancelled at once and the interrupt goes
@@ -454,12 +470,17 @@ class RouterActor(LeasedActor):
         self.inbox.appendleft(self._interrupt)
         self.rescue()
 
+    def _inside(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """Call a condition or an update of the user's: in the run's context, so that it cannot wait for its own run."""
+        return self.variables.copy().run(function, argument)
+
     def let_go(self) -> None:
         """A run that is over is kept for its result: let go of everything else, also so that no cycle is left to the
         garbage collector. What is still ready has a last turn, in which generators are closed."""
         self.actors = {}
         self.variables = NO_VARIABLES
         self.credit.router = None  # type: ignore[assignment]
+        self.state.inside = call
         self.parent = None
 
     # --- what others ask -------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def attempt_timed_out(router: RouterActor, message: TimedOut) -> None:
     error = NodeTimedOut(actor.node.name, actor.timeout / NANOSECONDS)
     execution.tell_cancelled(str(error))
     _abandon(router, actor, execution)
-    router.step(Failed(lease, error, lease.taken_at, router.now(), execution.stream.number if execution.stream is not None else -1))
+    router.step(Failed(lease, error, lease.taken_at, router.now(), execution.parts))
     if actor.full:
         router.credit.made_room(actor)
     router.after()
@@ -71,7 +71,7 @@ def stop_work(router: RouterActor) -> None:
     router.take_back(refused)
     for actor in list(router.actors.values()):
         mailbox = actor.mailbox
-        router.take_back([kept.envelope for kept in mailbox.snapshot() if not kept.leased and mailbox.remove(kept.envelope.id)])
+        router.take_back(mailbox.clear_ready())
         actor.backlog = 0
         for execution in list(actor.executions.values()):
             execution.tell_cancelled(state.stopping)
@@ -89,6 +89,7 @@ def force(router: RouterActor, message: Forced | None = None) -> None:
         return
     for actor in list(router.actors.values()):
         _leave_behind(router, actor)
+        actor.unpark()
         for envelope in actor.mailbox.clear():
             record = router.state.record(envelope.node)
             record.waiting -= 1

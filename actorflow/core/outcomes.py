@@ -98,7 +98,7 @@ def _completed_at_length(state: RunState, node: NodePlan, outcome: Completed) ->
     facts = facts_of(state, envelope.payload, envelope.key)
     taken: Taken = []
     before = state.variables
-    error: Exception | None = _apply(state, outcome.updates)
+    error: BaseException | None = _apply(state, outcome.updates)
     if error is None and not node.streaming:
         taken = [(route, emit) for route in node.routes for emit in emits if takes(state, node, route, emit.port, emit.value, facts)]
         error = _refused(state, node, envelope.key, emits, taken)
@@ -116,7 +116,7 @@ def _completed_at_length(state: RunState, node: NodePlan, outcome: Completed) ->
     end(state, node, envelope.key)
 
 
-def _apply(state: RunState, updates: tuple[Any, ...]) -> Exception | None:
+def _apply(state: RunState, updates: tuple[Any, ...]) -> BaseException | None:
     """Apply what an attempt did to the run's variables, by a new dict: all of it or, if a function raises, nothing."""
     if not updates:
         return None
@@ -128,8 +128,10 @@ def _apply(state: RunState, updates: tuple[Any, ...]) -> Exception | None:
             continue
         try:
             known = variables.get(name)
-            variables[name] = function(copy_payload(known) if copies else known)
-        except Exception as error:
+            variables[name] = state.inside(function, copy_payload(known) if copies else known)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             return error
     state.variables = variables
     return None

@@ -5,6 +5,7 @@ condition that cannot be answered is no match, and a fault on record."""
 
 from __future__ import annotations
 
+from types import CoroutineType
 from typing import Any
 
 from msgspec import Struct
@@ -113,8 +114,13 @@ def takes(state: RunState, node: NodePlan, route: Route, port: str | None, value
         return False
     if not route.filtered:
         return True
-    if connection.types and not isinstance(value if about is None else about, connection.types):
-        return False
+    if connection.types:
+        try:
+            if not isinstance(value if about is None else about, connection.types):
+                return False
+        except Exception as error:
+            _on_record(state, node, route, "types", f"isinstance() raised {type_name(error)}: {message_of(error)}"[:200])
+            return False
     when = connection.when
     if when is None:
         return True
@@ -127,8 +133,14 @@ def takes(state: RunState, node: NodePlan, route: Route, port: str | None, value
     assert facts is not None  # a callable sees more than the value
     message = Message(value, node.name, port, facts.key, state.run_id)
     try:
-        return bool(when(message))  # type: ignore[operator]
-    except Exception as error:
+        answer = state.inside(when, message)  # type: ignore[arg-type]
+        if type(answer) is CoroutineType:
+            answer.close()
+            raise TypeError("the condition returned a coroutine; a condition answers at once")
+        return bool(answer)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         _on_record(state, node, route, getattr(when, "__qualname__", type(when).__name__), f"{type_name(error)}: {message_of(error)}"[:200])
         return False
 

@@ -98,9 +98,14 @@ class NodeRecord:
         return self.completed + self.failed + self.cancelled
 
 
+def call(function: Callable[[Any], Any], argument: Any) -> Any:
+    """Call a function of the user's as it is."""
+    return function(argument)
+
+
 class RunState:
     """The state of one run. `outstanding` counts activations that have not ended; the run is over when it is zero and
-    `intake` (an open run that may still be sent to) is closed."""
+    `intake` (an open run that may still be sent to) is closed. `inside` calls a function of the user's as a part of this run."""
 
     __slots__ = (
         "broken",
@@ -112,6 +117,7 @@ class RunState:
         "faults",
         "handled",
         "input",
+        "inside",
         "intake",
         "letters",
         "log",
@@ -153,6 +159,7 @@ class RunState:
         self.variables = dict(variables)
         self.tags = tags
         self.utc = utc
+        self.inside = call
         self.status = RunStatus.PENDING
         self.now = 0
         self.outstanding = 0

@@ -15,7 +15,7 @@ from typing import Any, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.definition import options as check
 from actorflow.definition.expression import Condition, parse
-from actorflow.definition.handler import default_name, make_handler
+from actorflow.definition.handler import default_name, is_async, make_handler
 from actorflow.definition.handles import Connection, Node, NodeLike
 from actorflow.definition.mapping import parse_inputs
 from actorflow.definition.model import Collect, Definition, NodeOptions, Problem, WorkflowOptions
@@ -218,7 +218,11 @@ class Graph:
         return tuple(self.connect(source, target) for source, target in itertools.pairwise(names))
 
     def _condition(self, when: object, of: str) -> Condition | Callable[[Any], object] | None:
-        if when is None or callable(when):
+        if when is None:
+            return None
+        if callable(when):
+            if is_async(when):
+                raise TypeError(f"when {of} is async; a condition answers at once: give a plain function")
             return when
         if not isinstance(when, str):
             raise TypeError(f"when {of} must be a condition text or a callable, not {check.shown(when)}")

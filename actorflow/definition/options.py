@@ -143,6 +143,10 @@ def types_of(value: object, what: str) -> tuple[type, ...]:
                 member = NoneType
             if not isinstance(member, type) or typing.get_origin(member) is not None:
                 raise TypeError(f"{what} must be classes, not {shown(member)}; a type filter asks isinstance()")
+            try:
+                isinstance(None, member)
+            except Exception as error:
+                raise TypeError(f"{what}: {shown(member)} cannot be asked by isinstance(), as a type filter does: {type(error).__name__}") from None
             classes[member] = None
     if not classes:
         raise ValueError(f"{what} must not be empty; for any type use None")

@@ -115,6 +115,9 @@ class Inbox(Protocol):
     def clear(self) -> list[Envelope]:
         """Take out everything, oldest first; every lease has then ended. Tokens go on from where they are."""
 
+    def clear_ready(self) -> list[Envelope]:
+        """Throw away what is not leased, in no order; leases go on."""
+
     def leases(self) -> list[Lease]:
         """The current leases, in no order."""
 

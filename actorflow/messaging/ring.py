@@ -228,6 +228,14 @@ class RingMailbox(Slots):
             Slots.__init__(self, self.capacity)
             return gone
 
+    def clear_ready(self) -> list[Envelope]:
+        """O(n log n), O(n²) beside leased messages."""
+        with self._lock:
+            if not self._leased():
+                return self.clear()
+            ready = [slot for slot, content in enumerate(self._slots) if content is not None and type(content) is not RingLease]
+            return [self._take_out(slot) for slot in ready]
+
     def leases(self) -> list[Lease]:
         """O(slots) if something is leased."""
         with self._lock:

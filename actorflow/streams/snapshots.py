@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from actorflow.clock import NANOSECONDS
 from actorflow.core.joins import order
+from actorflow.core.routing import message_of, type_name
 from actorflow.core.run_state import RunState
 from actorflow.core.status import NodeStatus, RunStatus
 from actorflow.definition.plan import NodePlan
@@ -201,8 +202,12 @@ class RunResult:
 
     @cached_property
     def errors(self) -> tuple[Failure, ...]:
-        """The unhandled failures, in the order in which they came."""
-        return tuple(self._state.unhandled())
+        """The unhandled failures, in the order in which they came. A defect of ours that ended the run is one of no node."""
+        state = self._state
+        broken = state.broken
+        if broken is None:
+            return tuple(state.unhandled())
+        return (*state.unhandled(), Failure("", (), 0, type_name(broken), message_of(broken), broken, self.ended_utc))
 
     @cached_property
     def handled(self) -> tuple[Failure, ...]:
@@ -240,7 +245,7 @@ class RunResult:
         """Raise what `run.result()` would: RunFailed, RunCancelled or RunTimedOut; nothing if the run completed."""
         state = self._state
         if state.broken is not None:
-            raise RunFailed(state.run_id, [state.broken]) from state.broken
+            raise RunFailed(state.run_id, self.errors) from state.broken
         if self.status is RunStatus.FAILED:
             failures = self.errors or self.handled
             ways = ways_to(state)

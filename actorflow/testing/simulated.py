@@ -11,7 +11,8 @@ import random
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from actorflow.actors.router import RouterActor
 from actorflow.clock import NANOSECONDS, seconds
@@ -19,6 +20,7 @@ from actorflow.definition.model import Definition
 from actorflow.dispatch.due import DueCall, DueCalls
 from actorflow.dispatch.port import Turns
 from actorflow.engine import Engine
+from actorflow.errors import StillRunning
 from actorflow.policies import Timeouts
 from actorflow.run import Run
 from actorflow.streams.snapshots import RunResult
@@ -53,8 +55,11 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         timer = asyncio.TimerHandle(when, callback, args, self, context)
 
         def fire() -> None:
+            self.call_soon(run)
+
+        def run() -> None:
             if not timer.cancelled():
-                self.call_soon(callback, *args, context=context)
+                timer._run()
 
         self.due.at(round(when * NANOSECONDS), fire)
         return timer
@@ -69,7 +74,12 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
         """One round of what is ready."""
         self.busy = False
         super().call_soon(self.stop)
-        self.run_forever()
+        around = asyncio._get_running_loop()  # whoever simulates may itself be a coroutine
+        asyncio._set_running_loop(None)
+        try:
+            self.run_forever()
+        finally:
+            asyncio._set_running_loop(around)
 
 
 class _Lane:
@@ -97,6 +107,7 @@ class _Lane:
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._last = task
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # one that still waits when nobody steps on is no fault
 
     def turn(self) -> None:
         """Begin a turn of one of the ready actors, in a task of its own."""
@@ -265,6 +276,17 @@ class SimulatedEngine(Engine):
             self._refuse_deadlock(router)
             self._advance_to(None if timeout is None else self.clock.now() + seconds(timeout), ready)
         return ready()
+
+    def go_on(self, router: RouterActor, ready: Callable[[], bool]) -> None:
+        """Advance until `ready()`. Raises StillRunning if it never will be."""
+        if not self.wait_until(router, threading.Condition(), ready, None):
+            raise StillRunning(router.state.run_id, 0.0, "nothing more will happen in virtual time")
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop(drain=kind is None)
 
     def _wait_at_end(self, run: Run, until: Callable[[], float]) -> None:
         self._advance_to(self.clock.now() + seconds(30.0), run.done)

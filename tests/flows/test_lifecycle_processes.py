@@ -62,7 +62,8 @@ class Child:
     """A process that runs some code; `code` may use what PRELUDE has."""
 
     def __init__(self, code: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
+        # Python warns from 3.12 on of every fork of a process with threads
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default,ignore:This process:DeprecationWarning"}
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [sys.executable, "-c", PRELUDE + code], stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment, cwd=ROOT
