@@ -197,13 +197,14 @@ class RouterActor(LeasedActor):
         actor = self.actors.get(lease.envelope.node)
         if actor is None or self.state.stopping or not actor.mailbox.holds(lease):
             return
+        execution = actor.executions.get(lease.token)  # None: its outcome is on the way already
         try:
             self.step(part)
-            actor.executions[lease.token].parts = part.number + 1
+            if execution is not None:
+                execution.parts = part.number + 1
         except ActorflowError as error:
             now = self.now()
             actor.mailbox.ack(lease)
-            execution = actor.executions.get(lease.token)
             if execution is not None:
                 execution.tell_cancelled(str(error))
             self.step(Failed(lease, error, now, now, part.number))

@@ -236,9 +236,13 @@ def _no_longer_needed(state: RunState, forget_sink: Sink, key: Key, bit: int) ->
 
 
 def _kill_dead_prefixes(state: RunState, sink: Sink, key: Key, how: int) -> None:
-    """Skip the node for each short key under which all its long inputs are dead by now."""
+    """Skip the node for each short key under which all its long inputs are dead by now; once for the shortest, as that
+    stands for all keys under it."""
     known = state.prefixes[sink.index]
-    for short in [short for short in known if short[: len(key)] == key]:
+    skipped: list[Key] = []
+    for short in sorted((short for short in known if short[: len(key)] == key), key=len):
+        if any(short[: len(above)] == above for above in skipped):
+            continue
         dead, cancelled = 0, False
         for length in range(len(short) + 1):
             for bit, kind, _, _ in known.get(short[:length], ()):
@@ -247,6 +251,7 @@ def _kill_dead_prefixes(state: RunState, sink: Sink, key: Key, how: int) -> None
                     cancelled = cancelled or kind == Resolution.CANCELLED
         if dead != sink.whole:
             continue
+        skipped.append(short)
         kind = Resolution.CANCELLED if cancelled else Resolution.SKIPPED
         if sink.mode is Mode.QUIET:
             assert sink.cycle is not None
