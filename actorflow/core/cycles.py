@@ -154,6 +154,16 @@ def _resolve_exits(state: RunState, cycle: Cycle, key: Key, instance: Instance) 
             known = route.index in ran or at in begun or any(at[:length] in awaited for length in range(cycle.depth + 1, len(at)))
             if (known or at in beside) and len(at) not in cycle.told[route.index]:
                 state.dead.append((route, at, kind if known else Resolution.SKIPPED, Resolution.FROM_QUIET))
+        if cycle.inner[route.index] < 0 and route.concerns:
+            _skip_untold(state, cycle, route, begun, instance)
+
+
+def _skip_untold(state: RunState, cycle: Cycle, route: Route, begun: set[Key], instance: Instance) -> None:
+    """Of a pass that was skipped for a shorter key an exit has not been told: it counts as skipped, where that is awaited."""
+    told = (instance.left.get(route.index, ()), instance.held.get(route.index, ()))
+    for at in begun:
+        if len(at) == cycle.depth + 1 and not any(at in keys for keys in told):
+            state.dead.append((route, at, Resolution.SKIPPED, Resolution.FROM_QUIET))
 
 
 def _awaited(state: RunState, cycle: Cycle, key: Key, instance: Instance) -> set[Key]:
