@@ -988,7 +988,7 @@ class Receivers:
         pass
 
     class Attribute:
-        receive = functools.partial(lambda x: x)
+        receive = staticmethod(functools.partial(lambda x: x))
 
 
 @pytest.mark.parametrize("name", ["Plain", "Static", "OfClass", "Partial", "Decorated", "Child", "Attribute"])
