@@ -1,10 +1,10 @@
-"""The statuses of nodes and runs, and which may follow which."""
+"""The statuses of nodes and runs."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["NodeStatus", "RunStatus", "may_follow"]
+__all__ = ["NodeStatus", "RunStatus"]
 
 
 class RunStatus(StrEnum):
@@ -32,18 +32,3 @@ class NodeStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
-
-
-FOLLOWS = {
-    RunStatus.PENDING: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED}),
-    RunStatus.RUNNING: frozenset({RunStatus.PAUSED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}),
-    RunStatus.PAUSED: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED}),
-    RunStatus.COMPLETED: frozenset[RunStatus](),
-    RunStatus.FAILED: frozenset[RunStatus](),
-    RunStatus.CANCELLED: frozenset[RunStatus](),
-}
-
-
-def may_follow(before: RunStatus, after: RunStatus) -> bool:
-    """Whether a run may go from one status to the other."""
-    return after in FOLLOWS[before]
