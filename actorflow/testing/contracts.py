@@ -127,6 +127,11 @@ class MailboxContract:
         assert lease.envelope.payload is sent.payload
         assert (lease.holder, lease.taken_at, lease.expires_at, lease.renewals) == (worker, 7, 7 + LEASE, 0)
 
+    def test_what_remains_of_a_lease_is_never_below_nothing(self) -> None:
+        lease = self.filled(1).lease(0)
+        assert [lease.remaining(now) for now in (0, LEASE - 1, LEASE, LEASE + 5)] == [LEASE, 1, 0, 0]
+        assert [lease.expired(now) for now in (LEASE - 1, LEASE, LEASE + 5)] == [False, True, True]
+
     def test_tokens_go_up_whatever_happens(self) -> None:
         mailbox, tokens = self.filled(1), []
         for end in ("release", "expire", "restore", "ack", "ack", "replace", "ack"):
